@@ -1,0 +1,309 @@
+package bot
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"golang.org/x/time/rate"
+
+	"github.com/belaybot/belay/pim"
+	"github.com/belaybot/belay/store"
+)
+
+// Options are what a Bot is made of.
+type Options struct {
+	Store     store.Store
+	Pseudonym func(parts ...string) string // stands in keys where a person's id would
+	Trail     Trail                        // nil: no audit trail, for tests
+	Pillars   map[pim.Kind]Pillar
+	Finders   map[pim.Kind]Finder // of requests that were made elsewhere; none: only Belay's own are known
+	Directory Directory
+	Grants    Grants
+	Links     *Links
+	// SingleSignOn takes what a chat client brings for a sign-in; nil: browsers only.
+	SingleSignOn Exchanger
+	Chats        map[Platform]Chat
+	Profiles     map[Platform]Profiles
+	Notices      func(Notice, pim.EligibleAssignment) []Conversation // nil: no channel hears anything
+	// Acknowledge is what a requester must tick for a role; nil or "": nothing.
+	Acknowledge func(pim.EligibleAssignment) string
+	// GroupRoles are the roles that a group is eligible for, read as Belay itself;
+	// nil: not known.
+	GroupRoles func(ctx context.Context, group string) ([]pim.EligibleAssignment, error)
+	Portal     string           // base URL of the Entra portal; empty: https://entra.microsoft.com
+	Now        func() time.Time // business time; nil: the wall clock
+	Random     io.Reader        // nil: crypto/rand
+	Reads      rate.Limit       // calls a second that only look, everything together; 0: one
+	Limits     Limits           // how much people may do; zero: as much as they like
+	WarnBefore time.Duration    // how long before its end an activation is announced to end; 0: ten minutes
+	Quiet      QuietHours       // when nobody is reminded; zero: never
+	// Owner names this process in leases. Where only one process can hold the
+	// store it is always the same name, so that a start takes up at once what a
+	// killed process left in the middle; empty: a new name for each start.
+	Owner   string
+	Log     *slog.Logger
+	Metrics *Metrics // nil: not counted
+}
+
+// Bot is the Handler and the settler.
+type Bot struct {
+	o       Options
+	project Projection
+	docs    documents
+	owner   string
+	reads   *budget
+	limits  *limits
+	menu    menus
+	watch   *watch
+
+	mu       sync.Mutex
+	running  map[string]bool    // requests being settled here; true: look again afterwards
+	stumbles map[string]stumble // requests whose settling failed
+	slots    chan struct{}
+	work     sync.WaitGroup
+	life     context.Context
+	stop     context.CancelFunc
+}
+
+// New makes a Bot. It does nothing until Run.
+func New(o Options) (*Bot, error) {
+	if o.Store == nil || o.Pseudonym == nil || o.Links == nil || o.Grants == nil || o.Directory == nil || len(o.Pillars) == 0 || o.Log == nil {
+		return nil, errors.New("bot: Store, Pseudonym, Pillars, Directory, Grants, Links and Log are needed")
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Random == nil {
+		o.Random = rand.Reader
+	}
+	if o.Portal == "" {
+		o.Portal = "https://entra.microsoft.com"
+	}
+	if o.Notices == nil {
+		o.Notices = func(Notice, pim.EligibleAssignment) []Conversation { return nil }
+	}
+	if o.Reads == 0 {
+		o.Reads = 1
+	}
+	if o.WarnBefore <= 0 {
+		o.WarnBefore = 10 * time.Minute
+	}
+	if o.Owner == "" {
+		o.Owner = uuid.NewString()
+	}
+	if o.Metrics == nil {
+		o.Metrics = NewMetrics(nil)
+	}
+	if o.Trail == nil {
+		o.Trail = noTrail{}
+	}
+	life, stop := context.WithCancel(context.Background())
+	return &Bot{
+		o:        o,
+		project:  Projection{Notices: o.Notices, SignIn: o.Links.URL, Silent: o.SingleSignOn != nil, Portal: o.Portal, WarnBefore: o.WarnBefore, Quiet: o.Quiet},
+		docs:     documents{hide: o.Pseudonym},
+		owner:    o.Owner,
+		reads:    newBudget(o.Reads),
+		limits:   newLimits(o.Limits),
+		watch:    newWatch(),
+		menu:     menus{now: o.Now, held: map[string]*Menu{}, sheets: map[string]*sheet{}},
+		running:  map[string]bool{},
+		stumbles: map[string]stumble{},
+		slots:    make(chan struct{}, settlers),
+		life:     life,
+		stop:     stop,
+	}, nil
+}
+
+// settlers is how many requests are settled at once. Each may wait for the
+// network, so there are many; none holds up an acknowledgement.
+const settlers = 32
+
+// tick is how often the due index is looked at. It is one read of the first key.
+const tick = 250 * time.Millisecond
+
+// Run settles what is due until ctx ends, and then waits for what is under way.
+func (b *Bot) Run(ctx context.Context) error {
+	t, hourly := time.NewTicker(tick), time.NewTicker(time.Hour)
+	defer t.Stop()
+	defer hourly.Stop()
+	if err := b.recover(ctx); err != nil && ctx.Err() == nil {
+		return err
+	}
+	b.lookout()
+	for {
+		if err := b.kickDue(ctx); err != nil && ctx.Err() == nil {
+			b.o.Log.Error("reading what is due failed; trying again", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			b.stop()
+			b.work.Wait()
+			return nil
+		case <-t.C:
+		case <-hourly.C:
+			if err := b.o.Links.Sweep(ctx); err != nil && ctx.Err() == nil {
+				b.o.Log.Error("old one-time links could not be swept; tried again in an hour", "error", err)
+			}
+			if err := b.sweepDeliveries(ctx); err != nil && ctx.Err() == nil {
+				b.o.Log.Error("old deliveries could not be swept; tried again in an hour", "error", err)
+			}
+		}
+	}
+}
+
+// recover takes up what this process, before it was killed, had leased. It looks
+// at open requests only.
+func (b *Bot) recover(ctx context.Context) error {
+	var mine []string
+	err := b.o.Store.View(ctx, func(tx store.Tx) error {
+		var err error
+		mine, err = b.docs.leased(tx, b.owner)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("what was under way before the start could not be read: %w", err)
+	}
+	for _, id := range mine {
+		b.kick(id, false)
+	}
+	return nil
+}
+
+// kickDue starts to settle what is due. Work grows with what is due, not with
+// what is stored.
+func (b *Bot) kickDue(ctx context.Context) error {
+	var ids []string
+	err := b.o.Store.View(ctx, func(tx store.Tx) error {
+		ids = ids[:0]
+		var err error
+		ids, err = b.docs.due(tx, b.o.Now(), 4*settlers, b.resting)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		b.kick(id, false)
+	}
+	return nil
+}
+
+// resting says that settling a request failed a moment ago.
+func (b *Bot) resting(id string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return time.Now().Before(b.stumbles[id].until)
+}
+
+// kick settles a request soon. again: it has changed, so look at it once more
+// even if it is being settled already.
+func (b *Bot) kick(id string, again bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if _, under := b.running[id]; under {
+		b.running[id] = b.running[id] || again
+		return
+	}
+	if b.life.Err() != nil {
+		return // the due index will bring it up again after the start
+	}
+	b.running[id] = false
+	b.work.Add(1)
+	go func() {
+		defer b.work.Done()
+		b.slots <- struct{}{}
+		defer func() { <-b.slots }()
+		for {
+			if err := guarded(func() error { b.settle(b.life, id); return nil }); err != nil {
+				b.o.Log.Error("settling panicked", "request", id, "error", err)
+				b.stumble(id)
+			}
+			b.mu.Lock()
+			if !b.running[id] || b.life.Err() != nil {
+				delete(b.running, id)
+				b.mu.Unlock()
+				return
+			}
+			b.running[id] = false
+			b.mu.Unlock()
+		}
+	}()
+}
+
+// change applies events to a request in one transaction. Who calls it outside of
+// settle kicks the request afterwards.
+func (b *Bot) change(ctx context.Context, id string, events ...Event) (Request, error) {
+	var r Request
+	at := b.o.Now().UTC()
+	err := b.o.Store.Update(ctx, func(tx store.Tx) error {
+		var err error
+		r, err = b.changeIn(tx, id, at, events...)
+		return err
+	})
+	return r, err
+}
+
+// changeIn is change within a transaction; the caller kicks.
+func (b *Bot) changeIn(tx store.Tx, id string, at time.Time, events ...Event) (Request, error) {
+	before, err := b.docs.get(tx, id)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return Request{}, err
+	}
+	r := before
+	for _, e := range events {
+		if r, err = Apply(r, at, e); err != nil {
+			return r, err
+		}
+	}
+	r.Wake = b.wake(r, at)
+	if err := b.docs.put(tx, before, r); err != nil {
+		return r, err
+	}
+	if err := b.audit(tx, before, r, at); err != nil {
+		return r, err
+	}
+	return r, b.handOver(tx, before, r, at)
+}
+
+// Request reads one request, for status pages and tests. The error is
+// store.ErrNotFound when there is none.
+func (b *Bot) Request(ctx context.Context, id string) (Request, error) {
+	var r Request
+	err := b.o.Store.View(ctx, func(tx store.Tx) error {
+		var err error
+		r, err = b.docs.get(tx, id)
+		return err
+	})
+	return r, err
+}
+
+// newID makes the id of a form, a request or an intent: ordered by time.
+func (b *Bot) newID() string {
+	id, err := uuid.NewV7FromReader(b.o.Random)
+	if err != nil {
+		panic("no randomness: " + err.Error()) // the operating system has none left to give: nothing safe can go on
+	}
+	return id.String()
+}
+
+// ours says that an id is one that newID makes, spelt as it spells it.
+func ours(id string) bool {
+	u, err := uuid.Parse(id)
+	return err == nil && u.Version() == 7 && u.String() == id
+}
+
+func (b *Bot) newTicket() string {
+	id, err := NewTicketID(b.o.Random)
+	if err != nil {
+		panic("no randomness: " + err.Error())
+	}
+	return id
+}

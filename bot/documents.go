@@ -1,0 +1,254 @@
+package bot
+
+import (
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/belaybot/belay/pim"
+	"github.com/belaybot/belay/store"
+)
+
+// The buckets of bot. Keys hold no personal identifier.
+var (
+	requests = store.NewBucket[Request]("requests")    // id → the document
+	dueIndex = store.NewBucket[struct{}]("due")        // wake time + id
+	people   = store.NewBucket[struct{}]("people")     // person, role in the request, id: open requests only
+	places   = store.NewBucket[Conversation]("places") // person, platform → their direct conversation
+)
+
+// part is somebody's part in an open request.
+type part string
+
+const (
+	partAsks    part = "asks"
+	partDecides part = "decides"
+	partWaits   part = "waits" // an intent waits for their sign-in
+)
+
+// documents keeps requests and their indices together: every put leaves both right.
+type documents struct{ hide func(parts ...string) string }
+
+// get reads a request. An id that came with a button, and that no store would
+// take as a key, names none.
+func (d documents) get(tx store.Tx, id string) (Request, error) {
+	if id == "" || len(id) > maxID {
+		return Request{}, store.ErrNotFound
+	}
+	return requests.Get(tx, id)
+}
+
+// maxID is longer than any id that Belay makes, in bytes.
+const maxID = 64
+
+func (d documents) put(tx store.Tx, before, r Request) error {
+	if err := d.putHeld(tx, before, r); err != nil {
+		return err
+	}
+	if err := requests.Put(tx, r.ID, r); err != nil {
+		return err
+	}
+	if !before.Wake.Equal(r.Wake) {
+		if !before.Wake.IsZero() {
+			if err := dueIndex.Delete(tx, dueKey(before.Wake, r.ID)); err != nil {
+				return err
+			}
+		}
+		if !r.Wake.IsZero() {
+			if err := dueIndex.Put(tx, dueKey(r.Wake, r.ID), struct{}{}); err != nil {
+				return err
+			}
+		}
+	}
+	old, now := d.parts(before), d.parts(r)
+	for _, key := range slices.Sorted(maps.Keys(old)) {
+		if !now[key] {
+			if err := people.Delete(tx, key); err != nil {
+				return err
+			}
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(now)) {
+		if !old[key] {
+			if err := people.Put(tx, key, struct{}{}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// parts are the keys of the people index that r needs.
+func (d documents) parts(r Request) map[string]bool {
+	keys := map[string]bool{}
+	if r.ID == "" {
+		return keys
+	}
+	if !r.State.Final() {
+		keys[d.partKey(r.Requester.ID, partAsks)+r.ID] = true
+	}
+	if r.State == PendingApproval {
+		for _, a := range r.Approvers {
+			keys[d.partKey(a.ID, partDecides)+r.ID] = true
+		}
+	}
+	for _, i := range r.Intents {
+		if i.State == IntentWaiting {
+			keys[d.partKey(i.By.ID, partWaits)+r.ID] = true
+		}
+	}
+	return keys
+}
+
+func (d documents) partKey(principal string, p part) string {
+	return d.hide("principal", strings.ToLower(principal)) + "/" + string(p) + "/"
+}
+
+// of lists the open requests in which a person has a part, oldest first.
+func (d documents) of(tx store.Tx, principal string, p part) ([]Request, error) {
+	var ids []string
+	prefix := d.partKey(principal, p)
+	err := people.Prefix(tx, prefix, func(key string, _ struct{}) error {
+		ids = append(ids, strings.TrimPrefix(key, prefix))
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	all := make([]Request, 0, len(ids))
+	for _, id := range ids {
+		r, err := d.get(tx, id)
+		if err != nil {
+			return nil, fmt.Errorf("the index of people names request %s: %w", id, err)
+		}
+		all = append(all, r)
+	}
+	return all, nil
+}
+
+// due lists requests whose wake time has come, soonest first.
+func (d documents) due(tx store.Tx, now time.Time, most int, skip func(id string) bool) ([]string, error) {
+	var ids []string
+	err := dueIndex.Scan(tx, "", dueKey(now.Add(1), ""), func(key string, _ struct{}) error {
+		if skip(key[17:]) {
+			return nil
+		}
+		ids = append(ids, key[17:])
+		if len(ids) >= most {
+			return store.Stop
+		}
+		return nil
+	})
+	return ids, err
+}
+
+// dropDue removes every due entry of an id.
+func (d documents) dropDue(tx store.Tx, id string) error {
+	return dueIndex.Scan(tx, "", "", func(key string, _ struct{}) error {
+		if key[17:] != id {
+			return nil
+		}
+		return dueIndex.Delete(tx, key)
+	})
+}
+
+// leased lists the open requests whose lease a settler holds.
+func (d documents) leased(tx store.Tx, owner string) ([]string, error) {
+	var ids []string
+	err := dueIndex.Scan(tx, "", "", func(key string, _ struct{}) error {
+		id := key[17:]
+		if strings.HasPrefix(id, greeting) {
+			return nil
+		}
+		r, err := d.get(tx, id)
+		if err == nil && r.Lease.Owner == owner {
+			ids = append(ids, id)
+		}
+		return err
+	})
+	return ids, err
+}
+
+// farthest is the last time that nanoseconds can count, in the year 2262. What somebody
+// asked for a later time elsewhere is due then.
+var farthest = time.Unix(0, math.MaxInt64)
+
+// dueKey orders by time: 16 hexadecimal digits of the time, a slash, the id.
+func dueKey(t time.Time, id string) string {
+	if t.After(farthest) {
+		t = farthest
+	}
+	var b [8]byte
+	binary.BigEndian.PutUint64(b[:], uint64(t.UnixNano())) // business time is after 1970
+	return hex.EncodeToString(b[:]) + "/" + id
+}
+
+// dueTime is the time in a key of the due index.
+func dueTime(key string) time.Time {
+	b, err := hex.DecodeString(key[:16])
+	if err != nil {
+		return time.Time{}
+	}
+	return time.Unix(0, int64(binary.BigEndian.Uint64(b))) //nolint:gosec // as dueKey wrote it
+}
+
+// place is where a person was last seen alone with the bot.
+func (d documents) place(tx store.Tx, principal string, p Platform) (Conversation, bool, error) {
+	c, err := places.Get(tx, d.hide("principal", principal)+"/"+string(p))
+	if errors.Is(err, store.ErrNotFound) {
+		return Conversation{}, false, nil
+	}
+	return c, err == nil, err
+}
+
+func (d documents) putPlace(tx store.Tx, principal string, c Conversation) error {
+	return places.Put(tx, d.hide("principal", principal)+"/"+string(c.Platform), c)
+}
+
+func (d documents) dropPlace(tx store.Tx, principal string, p Platform) error {
+	return places.Delete(tx, d.hide("principal", principal)+"/"+string(p))
+}
+
+// Check is for store.Verify: it names every index entry whose request is missing.
+func Check(tx store.Tx) []error {
+	var bad []error
+	see := func(bucket, key, id string) {
+		if name, ok := strings.CutPrefix(id, greeting); ok {
+			if _, err := greetings.Get(tx, name); err != nil {
+				bad = append(bad, fmt.Errorf("%s entry %s: greeting: %w", bucket, key, err))
+			}
+			return
+		}
+		if _, err := requests.Get(tx, id); err != nil {
+			bad = append(bad, fmt.Errorf("%s entry %s: request %s: %w", bucket, key, id, err))
+		}
+	}
+	if err := dueIndex.Scan(tx, "", "", func(key string, _ struct{}) error { see("due", key, key[17:]); return nil }); err != nil {
+		bad = append(bad, err)
+	}
+	if err := people.Scan(tx, "", "", func(key string, _ struct{}) error {
+		see("people", key, key[strings.LastIndex(key, "/")+1:])
+		return nil
+	}); err != nil {
+		bad = append(bad, err)
+	}
+	if err := latest.Scan(tx, "", "", func(key, id string) error { see("latest", key, id); return nil }); err != nil {
+		bad = append(bad, err)
+	}
+	return append(bad, checkHeld(tx)...)
+}
+
+// pillar picks the implementation for an assignment's kind.
+func (b *Bot) pillar(k pim.Kind) (Pillar, error) {
+	p, ok := b.o.Pillars[k]
+	if !ok {
+		return nil, &pim.Error{Op: "choose a pillar", Code: pim.CodeInvalid, Err: fmt.Errorf("kind %q is not served", k)}
+	}
+	return p, nil
+}

@@ -1,0 +1,125 @@
+package bot
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/belaybot/belay/store"
+)
+
+// owed is a message that a newly linked person has still to get: what was linked,
+// with a way to undo it. It is owed durably, like everything Belay has to say.
+type owed struct {
+	User  User      `json:"user"`
+	Made  time.Time `json:"made"`
+	Wake  time.Time `json:"wake"`
+	Again bool      `json:"again,omitempty"` // linked before: a fresh sign-in only
+}
+
+var greetings = store.NewBucket[owed]("greetings") // pseudonym of the chat user
+
+// greeting begins the id under which the due index lists a greeting.
+const greeting = "greet-"
+
+func (b *Bot) greetingID(u User) string {
+	return greeting + b.o.Pseudonym("greeting", string(u.Platform), u.Tenant, u.ID)
+}
+
+// oweGreeting makes a greeting due: to who was linked just now, and to who signed in
+// for no request in particular, so that they can go on in chat.
+func (b *Bot) oweGreeting(tx store.Tx, at time.Time, t Ticket) error {
+	l, err := b.o.Links.Of(tx, t.User)
+	if errors.Is(err, store.ErrNotFound) || err == nil && l.Told && t.Request != "" {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return b.putGreeting(tx, owed{User: t.User, Made: at, Wake: at, Again: l.Told})
+}
+
+func (b *Bot) putGreeting(tx store.Tx, o owed) error {
+	id := b.greetingID(o.User)
+	if err := b.dropGreeting(tx, id); err != nil {
+		return err
+	}
+	if err := greetings.Put(tx, strings.TrimPrefix(id, greeting), o); err != nil {
+		return err
+	}
+	return dueIndex.Put(tx, dueKey(o.Wake, id), struct{}{})
+}
+
+func (b *Bot) dropGreeting(tx store.Tx, id string) error {
+	key := strings.TrimPrefix(id, greeting)
+	o, err := greetings.Get(tx, key)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if err := dueIndex.Delete(tx, dueKey(o.Wake, id)); err != nil {
+		return err
+	}
+	return greetings.Delete(tx, key)
+}
+
+// greet tells a person what was linked, wherever they can be reached.
+func (b *Bot) greet(ctx context.Context, id string) {
+	var o owed
+	var l Link
+	err := b.o.Store.View(ctx, func(tx store.Tx) error {
+		var err error
+		if o, err = greetings.Get(tx, strings.TrimPrefix(id, greeting)); err != nil {
+			return err
+		}
+		l, err = b.o.Links.Of(tx, o.User)
+		return err
+	})
+	chat := b.o.Chats[o.User.Platform]
+	switch {
+	case errors.Is(err, store.ErrNotFound) || err == nil && (l.Told && !o.Again || chat == nil):
+		err = b.o.Store.Update(ctx, func(tx store.Tx) error { return b.dropGreeting(tx, id) })
+	case err == nil:
+		err = b.tell(ctx, id, o, l, chat)
+	}
+	if err != nil && ctx.Err() == nil {
+		level := slog.LevelError
+		if _, chat := errors.AsType[*ChatError](err); chat { // it is tried again, as any card is
+			level = slog.LevelWarn
+		}
+		b.o.Log.Log(ctx, level, "a person could not be told yet what was linked", "platform", o.User.Platform, "error", err)
+	}
+}
+
+func (b *Bot) tell(ctx context.Context, id string, o owed, l Link, chat Chat) error {
+	tctx, cancel := context.WithTimeout(ctx, chatTime)
+	defer cancel()
+	at, err := l.Direct, error(nil)
+	if at.ID == "" {
+		at, err = chat.Reach(tctx, l.Principal)
+	}
+	if err == nil {
+		_, err = chat.Post(tctx, at, id+"/"+o.Made.Format(time.RFC3339Nano), linkedCard(l, o.Again))
+	}
+	retry := o
+	retry.Wake = b.o.Now().UTC().Add(10 * time.Second)
+	if after, ok := retryAfter(err); ok {
+		retry.Wake = b.o.Now().UTC().Add(after)
+	}
+	code := chatCode(err)
+	return errors.Join(err, b.o.Store.Update(context.WithoutCancel(ctx), func(tx store.Tx) error {
+		if err != nil && code != ChatUnreachable && code != ChatRefused {
+			return b.putGreeting(tx, retry)
+		}
+		if err == nil {
+			if err := b.o.Links.Told(tx, o.User); err != nil && !errors.Is(err, store.ErrNotFound) {
+				return err
+			}
+		}
+		return b.dropGreeting(tx, id)
+	}))
+}

@@ -1,0 +1,154 @@
+package bot
+
+import (
+	"testing"
+	"time"
+
+	"github.com/belaybot/belay/pim"
+)
+
+// Microsoft may close what nobody decided in several ways; before its time each of
+// them means what it says.
+func TestNobodyDecidedHoweverItIsTold(t *testing.T) {
+	pending := apply(t, asked(true), Sending{"i1"}, Accept{"i1"}, held("PendingApproval"))
+	for name, test := range map[string]struct {
+		e     Event
+		early State
+	}{
+		"failed":    {held("Failed"), Failed},
+		"canceled":  {held("Canceled"), Canceled},
+		"timed out": {held("timedout"), Failed},
+		"forgotten": {Observed{Forgotten: true}, PendingApproval},
+	} {
+		late, err := Apply(pending, noon.Add(Window-time.Second), test.e) // clocks differ
+		if err != nil || late.State != Failed || late.Trouble == nil || late.Trouble.Code != codeUndecided {
+			t.Errorf("%s after the window: %s %+v, %v", name, late.State, late.Trouble, err)
+		}
+		early, err := Apply(pending, noon.Add(time.Hour), test.e)
+		if err != nil || early.State != test.early {
+			t.Errorf("%s after an hour: %s, %v", name, early.State, err)
+		}
+	}
+	back := apply(t, asked(true), Sending{"i1"}, Accept{"i1"}, held("PendingApproval"), Intended{ID: "i2", Kind: ToCancel, By: alice, SignedIn: true}, Sending{"i2"}, Accept{"i2"})
+	if got, err := Apply(back, noon.Add(Window), held("Canceled")); err != nil || got.State != Canceled {
+		t.Errorf("taken back at the last moment: %s, %v", got.State, err)
+	}
+}
+
+// Azure tells ids whole or by their last part, in varying letter case.
+func TestIdsOfAllPillars(t *testing.T) {
+	azure := pim.Assignment{Kind: pim.AzureResource, Role: "/subscriptions/s/providers/Microsoft.Authorization/roleDefinitions/R", Scope: "/subscriptions/s/resourceGroups/rg"}
+	r := Request{Role: pim.EligibleAssignment{Assignment: azure}, Held: Held{ID: "AAAA", Schedule: "bbbb"}}
+	there := pim.Instance{Activated: true, Start: noon, End: noon.Add(time.Hour),
+		Assignment: pim.Assignment{Kind: pim.AzureResource, Role: "/subscriptions/S/providers/microsoft.authorization/roledefinitions/r", Scope: "/subscriptions/s/resourcegroups/RG"},
+		Schedule:   "/subscriptions/s/providers/Microsoft.Authorization/roleAssignmentSchedules/BBBB"}
+	if r.instance([]pim.Instance{there}) == nil {
+		t.Error("its own instance is not known")
+	}
+	other := there
+	other.Schedule = "/subscriptions/s/providers/Microsoft.Authorization/roleAssignmentSchedules/cccc"
+	if r.instance([]pim.Instance{other}) != nil {
+		t.Error("the instance of another schedule is taken for its own")
+	}
+	r.Freed = noon.Add(10 * time.Minute)
+	if r.instance([]pim.Instance{there}) != nil {
+		t.Error("what it followed is taken for its own")
+	}
+	r.hear(pim.Request{ID: "aaaa", Status: "Provisioned"}, noon)
+	if r.Held.Status != "Provisioned" {
+		t.Error("its own request is not known in another letter case")
+	}
+}
+
+// The audit log does not tell the scope of a directory role: the instance that began
+// with the request does.
+func TestAScopeThatTheLogDoesNotTell(t *testing.T) {
+	role := pim.Assignment{Kind: pim.EntraRole, Role: "r"}
+	r := Request{ID: "1", State: Scheduled, Made: noon, Elsewhere: true, Traced: true, Held: Held{ID: "ms"}, Role: pim.EligibleAssignment{Assignment: role}}
+	at := func(scope string, begun time.Time) pim.Instance {
+		there := pim.Instance{Activated: true, Start: begun, End: noon.Add(time.Hour), Assignment: role}
+		there.Assignment.Scope = scope
+		return there
+	}
+	there := r.instance([]pim.Instance{at("/", noon.Add(-time.Hour)), at("/administrativeUnits/1", noon.Add(time.Second))})
+	if there == nil || there.Assignment.Scope != "/administrativeUnits/1" {
+		t.Fatalf("its instance is %+v", there)
+	}
+	next, err := Apply(r, noon, Observed{Read: true, Instance: there})
+	if err != nil || next.State != Active || next.Role.Scope != there.Assignment.Scope || next.Role.ScopeName == "" {
+		t.Errorf("seen, it is %s at %+v, %v", next.State, next.Role, err)
+	}
+	next, err = Apply(r, noon, Observed{Request: &pim.Request{ID: "ms", Status: "Granted", Assignment: at("/", noon).Assignment, ScopeName: "Directory"}})
+	if err != nil || next.Role.Scope != "/" || next.Role.ScopeName != "Directory" {
+		t.Errorf("read, it is at %+v, %v", next.Role, err)
+	}
+	if known, _ := Apply(next, noon, Observed{Read: true, Instance: there}); known.Role.Scope != "/" {
+		t.Errorf("what is known changes to %+v", known.Role)
+	}
+}
+
+// A time that nanoseconds cannot count is far away, and not long ago.
+func TestAFarStartIsNotDue(t *testing.T) {
+	for _, far := range []int{2262, 2263, 2600, 9999} {
+		if key := dueKey(time.Date(far, 12, 1, 0, 0, 0, 0, time.UTC), "id"); key <= dueKey(noon, "id") || dueTime(key).Before(noon) {
+			t.Errorf("the year %d is due at %v", far, dueTime(key))
+		}
+	}
+}
+
+func TestTooEarly(t *testing.T) {
+	r := Request{State: Active, Held: Held{From: noon, Until: noon.Add(time.Hour)}}
+	stop := Intent{Kind: ToDeactivate}
+	for name, test := range map[string]struct {
+		i    Intent
+		code pim.Code
+		now  time.Time
+		want time.Time // zero: it is a no
+	}{
+		"too short":          {stop, pim.CodeTooShort, noon.Add(time.Minute), noon.Add(5*time.Minute + 5*time.Second)},
+		"too short, later":   {stop, pim.CodeTooShort, noon.Add(6 * time.Minute), noon.Add(6*time.Minute + 15*time.Second)},
+		"not known yet":      {stop, pim.CodeNotActive, noon.Add(6 * time.Minute), noon.Add(6*time.Minute + 15*time.Second)},
+		"not known any more": {stop, pim.CodeNotActive, noon.Add(30 * time.Minute), time.Time{}},
+		"again and again":    {Intent{Kind: ToDeactivate, Tries: maxEarly}, pim.CodeTooShort, noon.Add(6 * time.Minute), time.Time{}},
+		"another no":         {stop, pim.CodeForbidden, noon.Add(time.Minute), time.Time{}},
+		"another call":       {Intent{Kind: ToActivate}, pim.CodeTooShort, noon.Add(time.Minute), time.Time{}},
+	} {
+		if until, early := r.tooEarly(test.i, test.code, test.now); early == test.want.IsZero() || !until.Equal(test.want) {
+			t.Errorf("%s: %v, %t", name, until, early)
+		}
+	}
+}
+
+// Of several reminders that are due only the latest is posted, and none to whose
+// answer is on its way.
+func TestWhichReminder(t *testing.T) {
+	p := Projection{SignIn: func(s string) string { return s }, Notices: func(Notice, pim.EligibleAssignment) []Conversation { return nil }}
+	at := Conversation{Platform: Slack, ID: "D-bob"}
+	r := apply(t, asked(true), Sending{"i1"}, Accept{"i1"}, held("PendingApproval"), Routed{Reach: []Reach{{Principal: "bob", At: []Conversation{at}}}})
+	if got := p.reminders(r, noon.Add(13*time.Hour)); len(got) != 0 {
+		t.Errorf("reminded of a card that is not there: %+v", got)
+	}
+	r, err := Apply(r, noon, Showed{Slot: "approver/bob/slack", Shown: Shown{Message: Message{Conversation: at, ID: "m1"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for hours, want := range map[int]Slot{5: "", 6: "remind/1/bob/slack", 13: "remind/2/bob/slack", 23: "remind/3/bob/slack"} {
+		var got Slot
+		if all := p.reminders(r, noon.Add(time.Duration(hours)*time.Hour)); len(all) > 0 {
+			got = all[0].Slot
+			if len(all) > 1 || all[0].At.Thread != "m1" || !all[0].Once {
+				t.Errorf("after %d hours: %+v", hours, all)
+			}
+		}
+		if got != want {
+			t.Errorf("after %d hours: %q, want %q", hours, got, want)
+		}
+	}
+	r, err = Apply(r, noon.Add(7*time.Hour), Intended{ID: "i2", Kind: ToApprove, By: bob, SignedIn: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := p.reminders(r, noon.Add(13*time.Hour)); len(got) != 0 {
+		t.Errorf("reminded although the answer is on its way: %+v", got)
+	}
+}

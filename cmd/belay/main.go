@@ -1,0 +1,31 @@
+// Command belay is the product.
+//
+//	belay serve --config FILE   serve Slack, Teams and the sign-in pages
+//	belay doctor --config FILE  look at what Belay needs; changes nothing
+//	belay init DIR              write what administrators install
+//	belay links …               who is linked
+//	belay keys …                the keys that seal the store: list, rotate, prune, wrap, unwrap
+//	belay audit …               verify, export, reconcile and erase the audit trail
+//	belay version               say which version this is
+//
+// Exit codes: 0 done; 1 something failed; 2 the command line is wrong; 3 the
+// configuration, the key file, its vault, the store or the command's input was refused: nothing was
+// changed; 4 a check was made and its answer is no: the audit trail was tampered with, or it
+// and Entra's log differ.
+//
+// Of doctor: 0 sound, though there may be warnings; 1 something must be mended; 3 the
+// configuration was refused, and nothing else was looked at.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:], os.Environ(), os.Stdout, os.Stderr))
+}

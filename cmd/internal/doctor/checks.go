@@ -1,0 +1,70 @@
+package doctor
+
+import "github.com/belaybot/belay/cmd/internal/app"
+
+const (
+	configuration         = "configuration"
+	lookedAtConfiguration = "every key, and the files that they name"
+)
+
+func hasSlack(c app.Config) bool { return c.Slack.AppID != "" }
+func hasTeams(c app.Config) bool { return c.Teams.AppID != "" }
+
+func hasCertificate(c app.Config) bool {
+	return c.Entra.CertificateFile != "" || c.Teams.CertificateFile != ""
+}
+
+func hasFederation(c app.Config) bool {
+	return c.Entra.FederatedTokenFile != "" || c.Teams.FederatedTokenFile != ""
+}
+
+// checks are all there is to look at, in the order of reading. docs/doctor.md has a
+// row for each.
+func checks() []check {
+	return []check{
+		{id: configuration, group: "Configuration", looked: lookedAtConfiguration, local: true,
+			do: func(*visit) says { return ok("the configuration is sound") }},
+
+		{id: "credential.kind", group: "Credential", looked: "how Belay proves to Entra which application it is", local: true, do: (*visit).credentialKind},
+		{id: "credential.certificate", group: "Credential", looked: "when the certificate ends", local: true, applies: hasCertificate, do: (*visit).certificate},
+		{id: "credential.federated", group: "Credential", looked: "the federated token and when it ends", local: true, applies: hasFederation, do: (*visit).federated},
+
+		{id: "login.reach", group: "Entra", looked: "Entra's sign-in service", do: (*visit).loginReach},
+		{id: "login.clock", group: "Entra", looked: "this clock against Entra's", do: func(v *visit) says { return v.clock(v.login) }},
+		{id: "entra.token", group: "Entra", looked: "whether Belay gets a token of its own", do: (*visit).token},
+		{id: "entra.write", group: "Entra", looked: "that Belay's own permissions write nothing", do: (*visit).writePermissions},
+		{id: "entra.roles", group: "Entra", looked: "that Belay itself holds no directory role", do: (*visit).directoryRoles},
+		{id: "entra.missing", group: "Entra", looked: "that Belay has each permission it needs", do: (*visit).missingPermissions},
+		{id: "entra.more", group: "Entra", looked: "that Belay has no permission that it does not need", do: (*visit).morePermissions},
+		{id: "entra.consent", group: "Entra", looked: "what was consented to for people's sign-ins", do: (*visit).consent},
+		{id: "graph.read", group: "Entra", looked: "one read of Microsoft Graph as Belay", do: (*visit).graphRead},
+		{id: "graph.clock", group: "Entra", looked: "this clock against Graph's", do: func(v *visit) says { return v.clock(v.graph) }},
+		{id: "arm.read", group: "Entra", looked: "one read of Azure Resource Manager as Belay", applies: app.Config.Azure, do: (*visit).armRead},
+
+		{id: "registration.secrets", group: "Registration", looked: "when its secrets and certificates end", do: (*visit).secrets},
+		{id: "registration.redirects", group: "Registration", looked: "where Entra sends people back to", do: (*visit).redirects},
+		{id: "registration.audience", group: "Registration", looked: "that it is for this tenant only", do: (*visit).audience},
+		{id: "registration.flows", group: "Registration", looked: "that the implicit and public client flows are off", do: (*visit).flows},
+		{id: "registration.claims", group: "Registration", looked: "that id tokens say when their person signed in", do: (*visit).claims},
+		{id: "registration.version", group: "Registration", looked: "the version of tokens for Belay's own scope", do: (*visit).version},
+
+		{id: "slack.token", group: "Slack", looked: "whether Slack takes the bot token", applies: hasSlack, do: (*visit).slackToken},
+		{id: "slack.clock", group: "Slack", looked: "this clock against Slack's", applies: hasSlack, do: func(v *visit) says { return v.clock(v.slack) }},
+		{id: "slack.workspace", group: "Slack", looked: "that the token is of the configured workspace", applies: hasSlack, do: (*visit).slackWorkspace},
+		{id: "slack.app", group: "Slack", looked: "that the token is of the configured app", applies: hasSlack, do: (*visit).slackApp},
+		{id: "slack.scopes", group: "Slack", looked: "that the token has the scopes of the manifest", applies: hasSlack, do: (*visit).slackScopes},
+		{id: "slack.signing", group: "Slack", looked: "the signing secret", applies: hasSlack, do: (*visit).slackSigning},
+
+		{id: "bot.reach", group: "Teams", looked: "where the bot signs in", applies: hasTeams, do: (*visit).botReach},
+		{id: "bot.clock", group: "Teams", looked: "this clock against that service's", applies: hasTeams, do: func(v *visit) says { return v.clock(v.botLogin) }},
+		{id: "bot.token", group: "Teams", looked: "whether the bot gets its token", applies: hasTeams, do: (*visit).botTokens},
+		{id: "bot.metadata", group: "Teams", looked: "what the Bot Connector says of itself", applies: hasTeams, do: (*visit).botMetadata},
+		{id: "bot.keys", group: "Teams", looked: "the keys by which Teams signs", applies: hasTeams, do: (*visit).botKeys},
+
+		{id: "address", group: "Address", looked: "the public address and when its certificate ends", do: (*visit).address},
+
+		{id: "data.directory", group: "Data", looked: "the data directory and who may enter it", local: true, do: (*visit).directory},
+		{id: "data.keys", group: "Data", looked: "the key file and who may read it", local: true, do: (*visit).keyFile},
+		{id: "data.space", group: "Data", looked: "how much room is left", local: true, do: (*visit).space},
+	}
+}

@@ -1,0 +1,121 @@
+package doctor
+
+import (
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+)
+
+// renewed is when a TLS certificate should have been renewed by itself.
+const renewed = 14 * 24 * time.Hour
+
+func (v *visit) address() says {
+	if strings.HasPrefix(v.cfg.PublicURL, "http://") {
+		return ok("plain http on loopback: for trying out")
+	}
+	const mend = "Renew the certificate of the proxy in front of Belay."
+	a, err := v.front()
+	var invalid x509.CertificateInvalidError
+	switch {
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+		return fault("its certificate has ended", mend)
+	case err != nil && v.unreached(err).mend == mendAuthority:
+		return fault("its certificate is not trusted on this machine: browsers, Slack and Microsoft will hardly trust it either", mend)
+	case err != nil || a.tls == nil || len(a.tls.PeerCertificates) == 0:
+		return unsure("it is not reached from here; Slack, Microsoft and people reach it from elsewhere", "Open it in a browser outside.")
+	}
+	until := a.tls.PeerCertificates[0].NotAfter
+	found := "its certificate ends on " + until.UTC().Format(time.DateOnly)
+	if until.Sub(v.now()) < renewed {
+		return warn(found, mend)
+	}
+	return ok(found)
+}
+
+// others is what the mode of a file gives to others than its owner.
+func others(info fs.FileInfo) fs.FileMode {
+	if runtime.GOOS == "windows" {
+		return 0
+	}
+	return info.Mode().Perm() & 0o077
+}
+
+func (v *visit) directory() says {
+	dir := v.cfg.Data
+	info, err := os.Stat(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return v.absent(dir)
+	case err != nil:
+		return fault("it cannot be looked at", "Let the account of Belay enter it.")
+	case !info.IsDir():
+		return fault("it is not a directory", "Name another one in data.")
+	case others(info) != 0:
+		return fault(fmt.Sprintf("others may enter it: its mode is %04o", info.Mode().Perm()), "chmod 700 "+dir)
+	}
+	return ok("only its owner may enter it")
+}
+
+// absent looks whether a directory could be made.
+func (v *visit) absent(dir string) says {
+	for at := filepath.Dir(dir); ; at = filepath.Dir(at) {
+		info, err := os.Stat(at)
+		switch {
+		case errors.Is(err, fs.ErrNotExist) && at != filepath.Dir(at):
+			continue
+		case err != nil || !info.IsDir() || !writable(at):
+			return fault("it is not there, and cannot be made in "+at, "Let the account of Belay write there, or name another directory in data.")
+		}
+		return ok("it is not there yet; belay serve makes it")
+	}
+}
+
+func (v *visit) keyFile() says {
+	_, database := os.Stat(v.cfg.Database())
+	info, err := os.Stat(v.cfg.KeyFile())
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && errors.Is(database, fs.ErrNotExist):
+		return ok("it is not there yet; belay serve makes it")
+	case errors.Is(err, fs.ErrNotExist):
+		return fault("it is missing, and the database cannot be read without it", "Put the file "+v.cfg.KeyFile()+" back from your backup.")
+	case err != nil:
+		return unsure("it cannot be looked at", "Ask as the account of Belay.")
+	case others(info) != 0:
+		return fault(fmt.Sprintf("others may read it: its mode is %04o", info.Mode().Perm()), "chmod 600 "+v.cfg.KeyFile()+" and, if somebody may have read it, change the keys.")
+	}
+	return ok("only its owner may read it")
+}
+
+// The room that a store needs to go on, in bytes.
+const (
+	roomWarning = 512 << 20
+	roomFault   = 64 << 20
+)
+
+func (v *visit) space() says {
+	at := v.cfg.Data
+	for {
+		if _, err := os.Stat(at); err == nil || at == filepath.Dir(at) {
+			break
+		}
+		at = filepath.Dir(at)
+	}
+	left, err := room(at)
+	found := fmt.Sprintf("%d MiB are left", left>>20)
+	const mend = "Make room: when none is left, nothing is acknowledged any more."
+	switch {
+	case err != nil:
+		return unsure("this system does not tell", "")
+	case left < roomFault:
+		return fault(found, mend)
+	case left < roomWarning:
+		return warn(found, mend)
+	}
+	return ok(found)
+}

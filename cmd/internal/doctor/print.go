@@ -1,0 +1,68 @@
+package doctor
+
+import (
+	"fmt"
+	"io"
+	"strings"
+)
+
+// Count is how many findings come to a verdict.
+func Count(all []Finding, verdict Verdict) (n int) {
+	for _, f := range all {
+		if f.Verdict == verdict {
+			n++
+		}
+	}
+	return n
+}
+
+// Print writes findings for people: each in its group, then what to do, the faults
+// last, because that is where a reader ends.
+func Print(to io.Writer, all []Finding) error {
+	var b strings.Builder
+	wide, group := 0, ""
+	for _, f := range all {
+		wide = max(wide, len(f.Check))
+	}
+	for _, f := range all {
+		if f.Group != group {
+			group = f.Group
+			fmt.Fprintf(&b, "%s\n", group)
+		}
+		fmt.Fprintf(&b, "  %-7s  %-*s  %s: %s\n", f.Verdict, wide, f.Check, f.Looked, f.Found)
+	}
+	for _, part := range []struct {
+		verdict Verdict
+		title   string
+	}{{Unknown, "Could not be looked at"}, {Warning, "Should be mended"}, {Fault, "Must be mended"}} {
+		mends(&b, all, part.verdict, part.title)
+	}
+	fmt.Fprintf(&b, "\n%d ok, %d unknown, %d warnings, %d faults\n", Count(all, OK), Count(all, Unknown), Count(all, Warning), Count(all, Fault))
+	_, err := io.WriteString(to, b.String())
+	return err
+}
+
+// mends writes what to do about one kind of finding; those of which the same is to
+// be said stand together.
+func mends(b *strings.Builder, all []Finding, verdict Verdict, title string) {
+	type same struct{ found, mend string }
+	var order []same
+	checks := map[same][]string{}
+	for _, f := range all {
+		if f.Verdict != verdict || f.Mend == "" {
+			continue
+		}
+		at := same{f.Found, f.Mend}
+		if checks[at] == nil {
+			order = append(order, at)
+		}
+		checks[at] = append(checks[at], f.Check)
+	}
+	if len(order) == 0 {
+		return
+	}
+	fmt.Fprintf(b, "\n%s\n", title)
+	for _, at := range order {
+		fmt.Fprintf(b, "  %s: %s\n      %s\n", strings.Join(checks[at], ", "), at.found, at.mend)
+	}
+}

@@ -1,0 +1,157 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/belaybot/belay/adapters/slack/slacktest"
+	"github.com/belaybot/belay/adapters/teams/teamstest"
+)
+
+// What people do with their hands in the simulated chats. Each waits until it can
+// be done, and fails in a sentence.
+
+// fillIn fills in a modal, by the names of its fields, and sends it.
+func (s *sandbox) fillIn(ctx context.Context, who person, v slacktest.View, values map[string]string) (slacktest.Outcome, error) {
+	var blocks []struct {
+		ID      string `json:"block_id"`
+		Element struct {
+			Name string `json:"action_id"`
+		} `json:"element"`
+	}
+	if err := json.Unmarshal(v.Blocks, &blocks); err != nil {
+		return slacktest.Outcome{}, err
+	}
+	filled := map[string]map[string]string{}
+	for _, b := range blocks {
+		if value, ok := values[b.Element.Name]; ok && b.Element.Name != "" {
+			filled[b.ID] = map[string]string{b.Element.Name: value}
+		}
+	}
+	if len(filled) != len(values) {
+		return slacktest.Outcome{}, fmt.Errorf("the form asks for other things than %v: %s", values, v.Blocks)
+	}
+	return s.slack.Submit(ctx, who.Slack, v.ID, filled)
+}
+
+// asks types a one-liner in Slack, adds to the form what it did not say, and sends
+// it.
+func (s *sandbox) asks(ctx context.Context, who person, text string, values map[string]string) error {
+	v, err := s.opens(ctx, who, text, "Why")
+	if err != nil {
+		return err
+	}
+	return s.sends(ctx, who, v, values)
+}
+
+// opens types a one-liner in Slack and waits for a form with a label. Where Microsoft
+// did not answer, people try again in a minute.
+func (s *sandbox) opens(ctx context.Context, who person, text, label string) (v slacktest.View, err error) {
+	for {
+		if _, err := s.slack.Command(ctx, who.Slack, s.slack.DM(who.Slack), "/elevate", text); err != nil {
+			return v, err
+		}
+		err = s.slack.Wait(ctx, func(state slacktest.State) bool {
+			var ok bool
+			v, ok = state.Top(who.Slack)
+			return ok && (strings.Contains(string(v.Blocks), `"`+label+`"`) || troubled(v))
+		})
+		if err != nil {
+			return v, fmt.Errorf("no form that asks %q: %w", label, err)
+		}
+		if !troubled(v) || strings.Contains(string(v.Blocks), `"`+label+`"`) {
+			return v, nil
+		}
+		if _, err := s.slack.Close(ctx, who.Slack, v.ID); err != nil {
+			return v, err
+		}
+		if err := s.moveOn(ctx, "1m"); err != nil {
+			return v, err
+		}
+	}
+}
+
+// troubled says that a modal is about Microsoft not answering.
+func troubled(v slacktest.View) bool {
+	return strings.Contains(string(v.Blocks), "did not answer") || strings.Contains(string(v.Blocks), "is not answering")
+}
+
+// sendsForm waits for a modal with a label, and sends it.
+func (s *sandbox) sendsForm(ctx context.Context, who person, label string, values map[string]string) error {
+	v, err := s.slackForm(ctx, who.Slack, label)
+	if err != nil {
+		return err
+	}
+	return s.sends(ctx, who, v, values)
+}
+
+func (s *sandbox) sends(ctx context.Context, who person, v slacktest.View, values map[string]string) error {
+	out, err := s.fillIn(ctx, who, v, values)
+	if err == nil && (!out.Delivered || len(out.Errors) > 0 || out.Notice != "") {
+		err = fmt.Errorf("the form was not taken: %v %s", out.Errors, out.Notice)
+	}
+	return err
+}
+
+// presses uses a button, by its verb, of the newest Slack card that holds the words.
+func (s *sandbox) presses(ctx context.Context, who person, verb string, words ...string) (slacktest.Outcome, error) {
+	dm, ts := s.slack.DM(who.Slack), ""
+	err := s.slack.Wait(ctx, func(state slacktest.State) bool {
+		c, _ := state.Conversation(dm)
+		for _, m := range slices.Backward(c.Messages) {
+			if holds(slackText(m), words...) && strings.Contains(string(m.Blocks), `"action_id":"`+verb+`"`) {
+				ts = m.TS
+				return true
+			}
+		}
+		return false
+	})
+	if err != nil {
+		return slacktest.Outcome{}, fmt.Errorf("%s has no button %q on a card with %q: %w", who.Name, verb, words, err)
+	}
+	return s.slack.Press(ctx, who.Slack, dm, ts, verb)
+}
+
+// taps uses a button, by its title, of the newest Teams card that holds the words.
+func (s *sandbox) taps(ctx context.Context, who person, title string, words ...string) (teamstest.Answer, error) {
+	if err := s.teamsWaits(ctx, who.Key, "", words...); err != nil {
+		return teamstest.Answer{}, err
+	}
+	for _, a := range slices.Backward(s.teams.State().In("", who.Key)) {
+		if text := teamstest.CardText(a.CardFor(who.Key)); holds(text, words...) && strings.Contains(string(a.CardFor(who.Key)), `"title":"`+title+`"`) {
+			return s.teams.Press(ctx, who.Key, "", a.ID, title, nil)
+		}
+	}
+	return teamstest.Answer{}, fmt.Errorf("%s has no button %q on a card with %q", who.Name, title, words)
+}
+
+// chooses picks an option, by a part of its label, of a field that a form listens to.
+func (s *sandbox) chooses(ctx context.Context, who person, v slacktest.View, field, label string) error {
+	var blocks []struct {
+		ID      string `json:"block_id"`
+		Element struct {
+			Name    string `json:"action_id"`
+			Options []struct {
+				Text struct {
+					Text string `json:"text"`
+				} `json:"text"`
+				Value string `json:"value"`
+			} `json:"options"`
+		} `json:"element"`
+	}
+	if err := json.Unmarshal(v.Blocks, &blocks); err != nil {
+		return err
+	}
+	for _, b := range blocks {
+		for _, o := range b.Element.Options {
+			if b.Element.Name == field && strings.Contains(o.Text.Text, label) {
+				_, err := s.slack.Change(ctx, who.Slack, v.ID, b.ID, field, o.Value)
+				return err
+			}
+		}
+	}
+	return fmt.Errorf("the form has no %q to choose for %s: %s", label, field, v.Blocks)
+}

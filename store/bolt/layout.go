@@ -1,0 +1,353 @@
+package bolt
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"io"
+	"os"
+)
+
+// The layout of a bbolt file (version 2, in the byte order of the machine), as far as
+// it must be known to tell whether bbolt can open and walk it: two heads, then pages up to a
+// high water mark. A head points to the root of the tree and to the list of free
+// pages. A page is a branch, a leaf, or such a list, and may run over into those that
+// follow it. A leaf's value may be a bucket: the number of its root page, or, when
+// that is 0, a small leaf in place.
+const (
+	headMagic   = 0xED0CDAED
+	headVersion = 2
+	headSize    = 64
+	pageHeader  = 16
+	branchEntry = 16
+	leafEntry   = 16
+	bucketSize  = 16
+
+	branchPage = 0x01
+	leafPage   = 0x02
+	freePage   = 0x10
+
+	minPage, maxPage = 1 << 10, 1 << 24
+)
+
+var order = binary.NativeEndian
+
+type head struct {
+	pageSize         int64
+	root, free, high uint64
+	tx               uint64
+}
+
+// checkFile is checkLayout of a file that nobody else writes meanwhile.
+func checkFile(f *os.File) error {
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	return checkLayout(f, info.Size())
+}
+
+// checkLayout reports what would make bbolt panic, loop, or lose data. What is in
+// the records is not looked at: their seal shows whether they are sound.
+func checkLayout(f io.ReaderAt, size int64) error {
+	if size == 0 {
+		return &OpenError{Reason: Empty}
+	}
+	h, err := readHeads(f, size)
+	if err != nil {
+		return err
+	}
+	l := &layout{file: f, head: h, used: make([]bool, h.high)}
+	if err := l.tree(h.root, l.bucket, nil, nil); err != nil {
+		return err
+	}
+	return l.freeList()
+}
+
+// readHeads returns the newer head. Both must be sound: when one is not, nothing
+// tells whether it is the one that holds the last commit.
+func readHeads(f io.ReaderAt, size int64) (head, error) {
+	first, err := readHead(f, 0)
+	if err != nil {
+		// The page size stands in the head that cannot be read. If the second head is
+		// found the file is a damaged store, otherwise it may be anything.
+		for at := int64(minPage); at <= maxPage && errors.Is(err, errNoHead); at *= 2 {
+			if second, err2 := readHead(f, at); err2 == nil && second.pageSize == at {
+				return head{}, damaged("its first head is destroyed")
+			}
+		}
+		return head{}, err
+	}
+	if first.high < 4 || first.high > uint64(size/first.pageSize) {
+		return head{}, &OpenError{Reason: Truncated, Err: fmt.Errorf("%d bytes of at least %d", size, first.high*uint64(first.pageSize))}
+	}
+	second, err := readHead(f, first.pageSize)
+	switch {
+	case errors.Is(err, errNoHead), err == nil && second.pageSize != first.pageSize:
+		return head{}, damaged("its second head is destroyed")
+	case err != nil:
+		return head{}, err
+	}
+	if second.high > uint64(size/second.pageSize) {
+		return head{}, &OpenError{Reason: Truncated, Err: fmt.Errorf("%d bytes of at least %d", size, second.high*uint64(second.pageSize))}
+	}
+	if second.tx > first.tx {
+		return second, nil
+	}
+	return first, nil
+}
+
+// errNoHead says that there is nothing like a head where one should be.
+var errNoHead = &OpenError{Reason: NotAStore, Err: errors.New("it does not begin like one")}
+
+func readHead(f io.ReaderAt, at int64) (head, error) {
+	var page [pageHeader + headSize]byte
+	n, err := f.ReadAt(page[:], at)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return head{}, err
+	}
+	b := page[pageHeader:]
+	switch {
+	case n < pageHeader+4 || order.Uint32(b) != headMagic:
+		return head{}, errNoHead
+	case n < len(page):
+		return head{}, &OpenError{Reason: Truncated, Err: errors.New("it ends in its head")}
+	case order.Uint32(b[4:]) != headVersion:
+		return head{}, &OpenError{Reason: Version, Err: fmt.Errorf("bbolt layout %d; this one reads %d", order.Uint32(b[4:]), headVersion)}
+	}
+	sum := fnv.New64a()
+	sum.Write(b[:headSize-8])
+	h := head{
+		pageSize: int64(order.Uint32(b[8:])),
+		root:     order.Uint64(b[16:]),
+		free:     order.Uint64(b[32:]),
+		high:     order.Uint64(b[40:]),
+		tx:       order.Uint64(b[48:]),
+	}
+	if sum.Sum64() != order.Uint64(b[56:]) {
+		return head{}, damaged("the checksum of a head is wrong")
+	}
+	if h.pageSize < minPage || h.pageSize > maxPage || h.pageSize&(h.pageSize-1) != 0 {
+		return head{}, damaged("its page size is %d", h.pageSize)
+	}
+	return h, nil
+}
+
+type layout struct {
+	file io.ReaderAt
+	head head
+	used []bool // by page number
+}
+
+type page struct {
+	id    uint64
+	flags uint16
+	count int
+	body  []byte // behind the header
+}
+
+// read returns a page with what it runs over into, and marks it used.
+func (l *layout) read(id uint64) (page, error) {
+	if id < 2 || id >= l.head.high {
+		return page{}, damaged("page %d is named, and does not exist", id)
+	}
+	header := make([]byte, l.head.pageSize)
+	if _, err := l.file.ReadAt(header, int64(id)*l.head.pageSize); err != nil {
+		return page{}, err
+	}
+	over := uint64(order.Uint32(header[12:]))
+	if order.Uint64(header) != id || over >= l.head.high-id {
+		return page{}, damaged("page %d has the header of another", id)
+	}
+	all := header
+	if over > 0 {
+		all = make([]byte, (1+int64(over))*l.head.pageSize)
+		if _, err := l.file.ReadAt(all, int64(id)*l.head.pageSize); err != nil {
+			return page{}, err
+		}
+	}
+	for i := id; i <= id+over; i++ {
+		if err := l.use(i); err != nil {
+			return page{}, err
+		}
+	}
+	return newPage(id, all), nil
+}
+
+func newPage(id uint64, all []byte) page {
+	return page{id, order.Uint16(all[8:]), int(order.Uint16(all[10:])), all[pageHeader:]}
+}
+
+func (l *layout) use(id uint64) error {
+	if l.used[id] {
+		return damaged("page %d is used twice", id)
+	}
+	l.used[id] = true
+	return nil
+}
+
+// visit is called for every record below a tree.
+type visit func(id uint64, kind uint32, value []byte) error
+
+// tree checks the tree below a page, whose keys are from low (if any) to below
+// high (if any).
+func (l *layout) tree(id uint64, v visit, low, high []byte) error {
+	p, err := l.read(id)
+	if err != nil {
+		return err
+	}
+	switch p.flags {
+	case leafPage:
+		if p.count == 0 {
+			return damaged("page %d has lost its records", id)
+		}
+		_, err := l.leaf(p, v, low, high)
+		return err
+	case branchPage:
+		return l.branch(p, v, low, high)
+	}
+	return damaged("page %d is of no known kind", id)
+}
+
+func (l *layout) branch(p page, v visit, low, high []byte) error {
+	if p.count == 0 {
+		return damaged("page %d leads nowhere", p.id)
+	}
+	keys, children := make([][]byte, p.count), make([]uint64, p.count)
+	end := p.count * branchEntry
+	for i := range p.count {
+		at := i * branchEntry
+		e, ok := cut(p.body, at, branchEntry)
+		if !ok || uint64(at)+uint64(order.Uint32(e)) != uint64(end) {
+			return damaged("the entries of page %d do not fit", p.id)
+		}
+		size := int(order.Uint32(e[4:]))
+		if keys[i], ok = cut(p.body, end, size); !ok {
+			return damaged("a key of page %d lies outside of it", p.id)
+		}
+		children[i] = order.Uint64(e[8:])
+		end += size
+	}
+	if err := ascending(p.id, keys, low, high); err != nil {
+		return err
+	}
+	for i, child := range children {
+		below := high
+		if i+1 < len(keys) {
+			below = keys[i+1]
+		}
+		if err := l.tree(child, v, keys[i], below); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// leaf returns where the records of the page end.
+func (l *layout) leaf(p page, v visit, low, high []byte) (end int, err error) {
+	keys := make([][]byte, p.count)
+	end = p.count * leafEntry
+	for i := range p.count {
+		at := i * leafEntry
+		e, ok := cut(p.body, at, leafEntry)
+		if !ok || uint64(at)+uint64(order.Uint32(e[4:])) != uint64(end) {
+			return 0, damaged("the entries of page %d do not fit", p.id)
+		}
+		ksize, vsize := int(order.Uint32(e[8:])), int(order.Uint32(e[12:]))
+		record, ok := cut(p.body, end, ksize+vsize)
+		if !ok {
+			return 0, damaged("a record of page %d lies outside of it", p.id)
+		}
+		keys[i] = record[:ksize]
+		if err := v(p.id, order.Uint32(e), record[ksize:]); err != nil {
+			return 0, err
+		}
+		end += len(record)
+	}
+	return end, ascending(p.id, keys, low, high)
+}
+
+// bucket checks a record of the root, and all that is below it.
+func (l *layout) bucket(id uint64, kind uint32, value []byte) error {
+	if kind != 1 || len(value) < bucketSize {
+		return damaged("a bucket in page %d is none", id)
+	}
+	if root := order.Uint64(value); root != 0 {
+		return l.tree(root, plain, nil, nil)
+	}
+	value = value[bucketSize:]
+	if len(value) < pageHeader || order.Uint16(value[8:]) != leafPage {
+		return damaged("a bucket in page %d is cut short", id)
+	}
+	p := newPage(id, value)
+	end, err := l.leaf(p, plain, nil, nil)
+	if err == nil && end != len(p.body) {
+		err = damaged("a bucket in page %d has lost records", id)
+	}
+	return err
+}
+
+// plain is a record of a bucket. Belay does not put buckets into buckets.
+func plain(_ uint64, kind uint32, _ []byte) error {
+	if kind != 0 {
+		return &OpenError{Reason: NotAStore, Err: errors.New("another program's bbolt file")}
+	}
+	return nil
+}
+
+// freeList checks that no page is both free and used: it would be overwritten.
+func (l *layout) freeList() error {
+	if l.head.free == ^uint64(0) {
+		return &OpenError{Reason: NotAStore, Err: errors.New("a bbolt file without a list of free pages")}
+	}
+	p, err := l.read(l.head.free)
+	if err != nil {
+		return err
+	}
+	if p.flags != freePage {
+		return damaged("its list of free pages is missing")
+	}
+	n, list := uint64(p.count), p.body
+	if n == 0xFFFF {
+		n, list = order.Uint64(list), list[8:]
+	}
+	if n > uint64(len(list)/8) {
+		return damaged("its list of free pages is cut short")
+	}
+	for i := range n {
+		id := order.Uint64(list[8*i:])
+		if id < 2 || id >= l.head.high {
+			return damaged("page %d is free, and does not exist", id)
+		}
+		if err := l.use(id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// cut returns size bytes of b from pos on, if they are there.
+func cut(b []byte, pos, size int) ([]byte, bool) {
+	if pos < 0 || size < 0 || pos > len(b) || size > len(b)-pos {
+		return nil, false
+	}
+	return b[pos : pos+size], true
+}
+
+func ascending(id uint64, keys [][]byte, low, high []byte) error {
+	for i, k := range keys {
+		switch {
+		case i > 0 && bytes.Compare(keys[i-1], k) >= 0,
+			low != nil && bytes.Compare(k, low) < 0,
+			high != nil && bytes.Compare(k, high) >= 0:
+			return damaged("the keys of page %d are out of order", id)
+		}
+	}
+	return nil
+}
+
+func damaged(format string, args ...any) error {
+	return &OpenError{Reason: Damaged, Err: fmt.Errorf(format, args...)}
+}
