@@ -20,20 +20,26 @@ func Clean(s string) string {
 	if cleanASCII(s) {
 		return s
 	}
-	s = norm.NFC.String(strings.ToValidUTF8(s, "\ufffd"))
+	s = strings.ToValidUTF8(s, "\ufffd")
 	s = strings.NewReplacer("\r\n", "\n", "\r", "\n", "\u2028", "\n", "\u2029", "\n", "\u0085", "\n", "\t", " ", "\u00a0", " ").Replace(s)
-	var b strings.Builder
+	// What is invisible goes first: it may keep apart what belongs together.
+	var seen strings.Builder
 	var before rune
-	marks := 0
 	for i, r := range s {
+		if visible(r) || joinsEmoji(before, r, s[i:]) {
+			seen.WriteRune(r)
+			before = r
+		}
+	}
+	var b strings.Builder
+	marks := 0
+	for _, r := range norm.NFC.String(seen.String()) {
 		if marks++; !unicode.In(r, unicode.Mn, unicode.Me) {
 			marks = 0
 		}
-		if marks > mostMarks || !visible(r) && !joinsEmoji(before, r, s[i:]) {
-			continue
+		if marks <= mostMarks {
+			b.WriteRune(r)
 		}
-		b.WriteRune(r)
-		before = r
 	}
 	return strings.TrimSpace(b.String())
 }
