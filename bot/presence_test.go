@@ -1,0 +1,467 @@
+package bot_test
+
+import (
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/belaybot/belay/bot"
+	"github.com/belaybot/belay/pim"
+	"github.com/belaybot/belay/store"
+)
+
+func TestDecisionWaitsForAFreshSignIn(t *testing.T) {
+	for verb, decide := range map[string]func(*world, string) bot.Reply{
+		"approved": func(w *world, id string) bot.Reply { return w.says("bob", bot.Press{Verb: bot.VerbApprove, ID: id}) },
+		"denied":   func(w *world, id string) bot.Reply { return w.denies("bob", id) },
+	} {
+		t.Run(verb, func(t *testing.T) {
+			w := newPresenceWorld(t)
+			w.link("alice")
+			id := w.pending()
+			w.sees(w.teams, "chat-bob", "[Approve]", "Deciding this asks you to sign in again.")
+			told := decide(w, id)
+			if told.Card == nil || told.Card.Tone != bot.Waiting || told.Card.SignIn != nil || !strings.Contains(told.Card.Text, "sign in again for every decision") {
+				t.Fatalf("Bob, who is signed in, is told %+v", told.Card)
+			}
+			i := w.waits(id, "bob")
+			card := w.sees(w.teams, "chat-bob", "Sign in to finish", "Nothing was sent yet", "[Sign in]")
+			if button(card.Card) != i.Ticket || !i.Fresh {
+				t.Errorf("the card leads to %q, the intent is %+v", button(card.Card), i)
+			}
+			w.nothingOf(id, "bob")
+			if kept, err := w.signs(i.Ticket, people["bob"], time.Now()); !kept || err != nil {
+				t.Fatalf("kept %t, %v", kept, err)
+			}
+			w.sees(w.teams, "19:ops", verb2word(verb))
+			r := w.until(id, func(r bot.Request) bool { i, _ := intentOf(r, "bob"); return i.State == bot.IntentDone })
+			if i, _ := intentOf(r, "bob"); i.Outcome != bot.Accepted || i.Proof.AuthTime.IsZero() || reviews(w.ms, "bob") != 1 {
+				t.Errorf("%+v, decided %d times", i, reviews(w.ms, "bob"))
+			}
+		})
+	}
+}
+
+func verb2word(verb string) string {
+	if verb == "denied" {
+		return "was denied"
+	}
+	return "is active"
+}
+
+// Whoever forges an approver's press, with their id and all, gets further than a question
+// only where the approver is signed in and no presence is asked for: that is what
+// approval.presence is for.
+func TestForgedDecisionUnderBothRules(t *testing.T) {
+	for name, c := range map[string]struct {
+		rule    func(*bot.Options)
+		live    bool
+		relayed bool
+	}{
+		"every time, signed in":     {everyTime, true, false},
+		"every time, not signed in": {everyTime, false, false},
+		"session, signed in":        {nil, true, true},
+		"session, not signed in":    {nil, false, false},
+	} {
+		for _, verb := range []string{"approve", "deny"} {
+			t.Run(name+", "+verb, func(t *testing.T) {
+				w := newPresenceWorld(t)
+				w.stop()
+				w.change = c.rule
+				w.start()
+				w.link("alice")
+				id := w.pending()
+				w.ms.SetLive("oid-bob", c.live)
+				for range 3 {
+					if verb == "approve" {
+						w.says("bob", bot.Press{Verb: bot.VerbApprove, ID: id})
+					} else {
+						w.denies("bob", id)
+					}
+				}
+				if c.relayed {
+					w.until(id, func(r bot.Request) bool { i, _ := intentOf(r, "bob"); return i.Outcome == bot.Accepted })
+					if reviews(w.ms, "bob") != 1 {
+						t.Errorf("decided %d times", reviews(w.ms, "bob"))
+					}
+					return
+				}
+				i := w.waits(id, "bob")
+				w.restart()
+				w.advance(9 * time.Minute)
+				w.says("bob", bot.Press{Verb: bot.VerbApprove, ID: id}) // still nobody in front of a browser
+				w.bot.Idle()
+				w.nothingOf(id, "bob")
+				w.advance(2 * time.Minute)
+				w.until(id, func(r bot.Request) bool { i, _ := r.Intent(i.ID); return i.Outcome == bot.Lapsed })
+				w.nothingOf(id, "bob")
+				if live, err := w.ms.Live(t.Context(), "oid-bob"); live != c.live || err != nil {
+					t.Errorf("Bob is signed in: %t, %v", live, err)
+				}
+			})
+		}
+	}
+}
+
+// What is no proof that Bob himself decided on this request, now.
+func TestSignInThatProvesNothing(t *testing.T) {
+	ticketFor := func(w *world, in bot.Inbound, mine bot.Ticket) string {
+		id := "a-ticket-of-" + mine.Request
+		mine.User, mine.Direct, mine.Expect = in.User, in.At, "oid-bob"
+		err := store.Seal(w.disk, w.keys).Update(w.t.Context(), func(tx store.Tx) error { return w.links.Offer(tx, id, mine) })
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		return id
+	}
+	for name, c := range map[string]struct {
+		sign func(w *world, id string, i bot.Intent) (bool, error)
+		kept bool // the sign-in is one, only not for this
+	}{
+		"an hour old": {func(w *world, _ string, i bot.Intent) (bool, error) {
+			return w.signs(i.Ticket, people["bob"], time.Now().Add(-time.Hour))
+		}, false},
+		"from before the press": {func(w *world, _ string, i bot.Intent) (bool, error) {
+			return w.signs(i.Ticket, people["bob"], time.Now().Add(-2*time.Minute))
+		}, false},
+		"it does not say when": {func(w *world, _ string, i bot.Intent) (bool, error) {
+			return w.signs(i.Ticket, people["bob"], time.Time{})
+		}, false},
+		"in the future": {func(w *world, _ string, i bot.Intent) (bool, error) {
+			return w.signs(i.Ticket, people["bob"], time.Now().Add(time.Hour))
+		}, false},
+		"another person's": {func(w *world, _ string, i bot.Intent) (bool, error) {
+			return w.signs(i.Ticket, people["dave"], time.Now())
+		}, false},
+		"for linking": {func(w *world, _ string, _ bot.Intent) (bool, error) {
+			return w.signs(ticketFor(w, w.in("bob", nil), bot.Ticket{}), people["bob"], time.Now())
+		}, true},
+		"a ticket for it that asks for no fresh one": {func(w *world, id string, i bot.Intent) (bool, error) {
+			return w.signs(ticketFor(w, w.in("bob", nil), bot.Ticket{Request: id, Intent: i.ID}), people["bob"], time.Now())
+		}, true},
+		"a fresh one for another request": {func(w *world, _ string, i bot.Intent) (bool, error) {
+			return w.signs(ticketFor(w, w.in("bob", nil), bot.Ticket{Request: "another", Intent: i.ID, Fresh: true}), people["bob"], time.Now())
+		}, true},
+		"a fresh one for another decision": {func(w *world, id string, _ bot.Intent) (bool, error) {
+			return w.signs(ticketFor(w, w.in("bob", nil), bot.Ticket{Request: id, Intent: "another", Fresh: true}), people["bob"], time.Now())
+		}, true},
+		"after the deadline": {func(w *world, _ string, i bot.Intent) (bool, error) {
+			w.advance(bot.SignInTime)
+			return w.signs(i.Ticket, people["bob"], time.Now())
+		}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newPresenceWorld(t)
+			w.link("alice")
+			id := w.pending()
+			w.ms.SetLive("oid-bob", true)
+			w.says("bob", bot.Press{Verb: bot.VerbApprove, ID: id})
+			i := w.waits(id, "bob")
+			kept, err := c.sign(w, id, i)
+			if kept != c.kept || (err == nil) != c.kept {
+				t.Errorf("kept %t, %v", kept, err)
+			}
+			if sentence, ok := bot.ErrorMessage(err); !c.kept && (!ok || sentence == "") {
+				t.Errorf("Bob is told nothing: %v", err)
+			}
+			w.bot.Idle()
+			w.nothingOf(id, "bob")
+			r, err := w.bot.Request(t.Context(), id)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if i, _ := r.Intent(i.ID); !i.Proof.AuthTime.IsZero() {
+				t.Errorf("taken for a proof: %+v", i.Proof)
+			}
+			if name == "after the deadline" {
+				return
+			}
+			// The ticket is not used up by what was refused: the right sign-in still works.
+			if kept, err := w.signs(i.Ticket, people["bob"], time.Now()); !kept || err != nil {
+				t.Fatalf("afterwards: %t, %v", kept, err)
+			}
+			w.sees(w.teams, "19:ops", "is active")
+			if reviews(w.ms, "bob") != 1 {
+				t.Errorf("decided %d times", reviews(w.ms, "bob"))
+			}
+		})
+	}
+}
+
+// One proof is for one decision: the next one asks again.
+func TestProofIsNotUsedAgain(t *testing.T) {
+	w := newPresenceWorld(t)
+	w.link("alice")
+	mine := w.pending()
+	daves := w.asks("dave", users, bot.Ask{Duration: time.Hour, Justification: "canary"})
+	w.until(daves, func(r bot.Request) bool { return r.State == bot.PendingApproval })
+	w.says("bob", bot.Press{Verb: bot.VerbApprove, ID: mine})
+	w.denies("bob", daves)
+	first, second := w.waits(mine, "bob"), w.waits(daves, "bob")
+	if kept, err := w.signs(first.Ticket, people["bob"], time.Now()); !kept || err != nil {
+		t.Fatalf("kept %t, %v", kept, err)
+	}
+	w.sees(w.teams, "19:ops", "is active")
+	w.bot.Idle()
+	if i := w.waits(daves, "bob"); i.ID != second.ID || i.Ticket != second.Ticket || reviews(w.ms, "bob") != 1 {
+		t.Errorf("the other decision: %+v, Bob decided %d times", i, reviews(w.ms, "bob"))
+	}
+	// Nor is the same ticket.
+	if _, err := w.links.Begin(t.Context(), first.Ticket, "browser"); err == nil || !strings.Contains(err.Error(), "used already") {
+		t.Errorf("the link again: %v", err)
+	}
+	if kept, err := w.signs(second.Ticket, people["bob"], time.Now()); !kept || err != nil {
+		t.Fatalf("kept %t, %v", kept, err)
+	}
+	w.sees(w.teams, "19:ops", "was denied")
+}
+
+// Teams' own sign-in never stands in for a fresh one, whatever the client brings.
+func TestSilentSignInIsNoPresence(t *testing.T) {
+	w, x := newSilentWorld(t)
+	w.stop()
+	w.change = everyTime
+	w.start()
+	w.ms.SetLive("oid-alice", true)
+	w.link("alice")
+	id := w.pending()
+	for _, live := range []bool{false, true} {
+		w.ms.SetLive("oid-bob", live)
+		if c := w.says("bob", bot.Press{Verb: bot.VerbApprove, ID: id}).Card; c == nil || c.SignIn != nil {
+			t.Fatalf("signed in %t, Bob's client is asked: %+v", live, c)
+		}
+	}
+	i := w.waits(id, "bob")
+	card := w.sees(w.teams, "chat-bob", "Sign in to finish")
+	if strings.Contains(words(card.Card), "Use my browser") || button(card.Card) != i.Ticket {
+		t.Errorf("offered: %s", words(card.Card))
+	}
+	if c := w.says("bob", bot.Press{Verb: bot.VerbSignIn, ID: i.Ticket}).Card; c == nil || c.SignIn != nil {
+		t.Errorf("pressed it gives %+v", c)
+	}
+	reply, later := w.bot.Handle(t.Context(), w.in("bob", bot.Exchange{ID: i.Ticket, Token: "canary"}))
+	if reply.Card == nil || reply.Card.Tone != bot.Bad || later != nil || x.asked() != 0 {
+		t.Errorf("the client's token: %+v, asked %d times", reply.Card, x.asked())
+	}
+	w.bot.Idle()
+	w.nothingOf(id, "bob")
+	if kept, err := w.signs(i.Ticket, people["bob"], time.Now()); !kept || err != nil {
+		t.Fatalf("in the browser: %t, %v", kept, err)
+	}
+	w.sees(w.teams, "19:ops", "is active")
+}
+
+// After a restart with another rule, the rule of today counts.
+func TestRuleOfTodayCounts(t *testing.T) {
+	t.Run("stricter", func(t *testing.T) {
+		w := newPresenceWorld(t)
+		w.stop()
+		w.change = nil
+		w.start()
+		w.link("alice")
+		id := w.pending()
+		w.ms.SetLive("oid-bob", false)
+		w.says("bob", bot.Press{Verb: bot.VerbApprove, ID: id})
+		before := w.waits(id, "bob")
+		if before.Fresh {
+			t.Fatal("the old rule asked for it already")
+		}
+		w.stop()
+		w.change = everyTime
+		w.start()
+		if kept, err := w.signs(before.Ticket, people["bob"], time.Now()); !kept || err != nil {
+			t.Fatalf("the old link: %t, %v", kept, err)
+		}
+		w.until(id, func(r bot.Request) bool { i, _ := intentOf(r, "bob"); return i.State == bot.IntentWaiting && i.Fresh })
+		w.nothingOf(id, "bob")
+		w.sees(w.teams, "chat-bob", "Sign in to finish", "Nothing was sent yet")
+		if kept, err := w.signs(w.waits(id, "bob").Ticket, people["bob"], time.Now()); !kept || err != nil {
+			t.Fatalf("the new link: %t, %v", kept, err)
+		}
+		w.sees(w.teams, "19:ops", "is active")
+	})
+	t.Run("milder", func(t *testing.T) {
+		w := newPresenceWorld(t)
+		w.link("alice")
+		id := w.pending()
+		w.says("bob", bot.Press{Verb: bot.VerbApprove, ID: id})
+		w.waits(id, "bob")
+		w.stop()
+		w.change = nil
+		w.start()
+		w.says("bob", bot.Press{Verb: bot.VerbApprove, ID: id})
+		w.sees(w.teams, "19:ops", "is active")
+		if reviews(w.ms, "bob") != 1 {
+			t.Errorf("decided %d times", reviews(w.ms, "bob"))
+		}
+	})
+}
+
+// Whatever the events were, the last step before Microsoft asks for the proof.
+func TestNoDecisionLeavesWithoutProof(t *testing.T) {
+	byBob := func(w *world) bot.Person {
+		in := w.in("bob", nil)
+		return bot.Person{Principal: people["bob"], User: in.User, Direct: in.At}
+	}
+	for name, events := range map[string]func(by bot.Person) []bot.Event{
+		"recorded as if no rule held": func(by bot.Person) []bot.Event {
+			return []bot.Event{bot.Intended{ID: "x", Kind: bot.ToApprove, By: by, SignedIn: true}}
+		},
+		"its waiting was waived": func(by bot.Person) []bot.Event {
+			return []bot.Event{bot.Intended{ID: "x", Kind: bot.ToApprove, By: by, Ticket: "t", Fresh: true},
+				bot.SignedIn{Principal: by.ID, User: by.User, Intent: "x", Waived: true}}
+		},
+		"it is said to have been sent": func(by bot.Person) []bot.Event {
+			return []bot.Event{bot.Intended{ID: "x", Kind: bot.ToApprove, By: by, SignedIn: true}, bot.Sending{Intent: "x"}}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newPresenceWorld(t)
+			w.link("alice")
+			id := w.pending()
+			w.stop() // nobody settles in between
+			w.start()
+			for _, e := range events(byBob(w)) {
+				if err := w.bot.Apply(t.Context(), id, e); err != nil {
+					t.Fatal(err)
+				}
+			}
+			w.until(id, func(r bot.Request) bool { i, _ := r.Intent("x"); return i.State == bot.IntentWaiting && i.Fresh })
+			if reviews(w.ms, "bob") != 0 {
+				t.Errorf("Microsoft heard %q", w.ms.Writes())
+			}
+		})
+	}
+}
+
+// A proof is as old as the sign-in may take: a decision that Microsoft did not take in
+// that time asks again.
+func TestProofRunsOut(t *testing.T) {
+	w := newPresenceWorld(t)
+	w.link("alice")
+	id := w.pending()
+	for range 40 {
+		w.ms.Fail("review", &pim.Error{Op: "review", Code: pim.CodeUnavailable})
+	}
+	w.says("bob", bot.Press{Verb: bot.VerbApprove, ID: id})
+	i := w.waits(id, "bob")
+	if kept, err := w.signs(i.Ticket, people["bob"], time.Now()); !kept || err != nil {
+		t.Fatalf("kept %t, %v", kept, err)
+	}
+	w.until(id, func(r bot.Request) bool { i, _ := r.Intent(i.ID); return i.Tries > 0 })
+	w.advance(bot.SignInTime)
+	again := w.waits(id, "bob")
+	if again.ID != i.ID || again.Ticket == i.Ticket || !again.Fresh || !again.Proof.AuthTime.IsZero() {
+		t.Errorf("asked again: %+v", again)
+	}
+	if reviews(w.ms, "bob") != 0 {
+		t.Errorf("Microsoft heard %q", w.ms.Writes())
+	}
+}
+
+// Where Microsoft wants more than the fresh sign-in gave, the next one is fresh as well.
+func TestChallengeUnderPresence(t *testing.T) {
+	w := newPresenceWorld(t)
+	w.link("alice")
+	id := w.pending()
+	const claims = `{"access_token":{"acrs":{"essential":true,"value":"c1"}}}`
+	w.ms.Fail("review", &pim.Error{Op: "review", Code: pim.CodeStepUp, Claims: claims})
+	w.says("bob", bot.Press{Verb: bot.VerbApprove, ID: id})
+	first := w.waits(id, "bob")
+	if kept, err := w.signs(first.Ticket, people["bob"], time.Now()); !kept || err != nil {
+		t.Fatalf("kept %t, %v", kept, err)
+	}
+	w.until(id, func(r bot.Request) bool { i, _ := r.Intent(first.ID); return i.SignIns == 2 })
+	second := w.waits(id, "bob")
+	hop, err := w.links.Begin(t.Context(), second.Ticket, "another browser")
+	if err != nil || !hop.Fresh || hop.Claims != claims || !second.Fresh || !second.Challenge {
+		t.Fatalf("the hop is %+v, %v", hop, err)
+	}
+	if _, err := w.signs(second.Ticket, people["bob"], time.Now().Add(-time.Hour)); err == nil {
+		t.Error("an old sign-in met the challenge")
+	}
+	if kept, err := w.signs(second.Ticket, people["bob"], time.Now()); !kept || err != nil {
+		t.Fatalf("kept %t, %v", kept, err)
+	}
+	w.sees(w.teams, "19:ops", "is active")
+}
+
+// Two approvers prove themselves at the same moment: one decision counts, the other one
+// is told who was first. Each pressed before, and twice.
+func TestTwoApproversProveThemselves(t *testing.T) {
+	w := newPresenceWorld(t)
+	w.link("alice")
+	w.link("carol")
+	id := w.pending()
+	for range 2 {
+		w.says("bob", bot.Press{Verb: bot.VerbApprove, ID: id})
+		w.denies("carol", id)
+	}
+	bobs, carols := w.waits(id, "bob"), w.waits(id, "carol")
+	if c := w.denies("bob", id).Card; c == nil || !strings.Contains(c.Text, "waits for your sign-in") {
+		t.Errorf("Bob changes his mind, and is told %+v", c)
+	}
+	var both sync.WaitGroup
+	for _, x := range []struct{ who, ticket string }{{"bob", bobs.Ticket}, {"carol", carols.Ticket}} {
+		both.Go(func() {
+			if kept, err := w.signs(x.ticket, people[x.who], time.Now()); !kept || err != nil {
+				t.Errorf("%s: %t, %v", x.who, kept, err)
+			}
+		})
+	}
+	both.Wait()
+	r := w.until(id, func(r bot.Request) bool {
+		b, _ := intentOf(r, "bob")
+		c, _ := intentOf(r, "carol")
+		return b.State == bot.IntentDone && c.State == bot.IntentDone
+	})
+	if n := reviews(w.ms, "bob") + reviews(w.ms, "carol"); n != 1 {
+		t.Errorf("decided %d times: %+v", n, r.Intents)
+	}
+	reviewing := 0
+	for _, i := range r.Intents {
+		if i.Kind == bot.ToApprove || i.Kind == bot.ToDeny {
+			reviewing++
+		}
+	}
+	if reviewing != 2 {
+		t.Errorf("%d decisions are recorded: %+v", reviewing, r.Intents)
+	}
+}
+
+// A request that was made in the portal asks for the same.
+func TestPresenceForWhatWasAskedElsewhere(t *testing.T) {
+	w := newPresenceWorld(t)
+	w.link("alice")
+	w.link("carol")
+	if _, err := w.ms.Portal("oid-alice", pim.Activation{Assignment: users.Assignment, Duration: time.Hour, Justification: "in the portal"}); err != nil {
+		t.Fatal(err)
+	}
+	w.seesLater(5*time.Second, w.slack, "D-carol", "Alice Adams asks for", "Deciding this asks you to sign in again.", "[Approve]")
+	id := w.sees(w.slack, "D-carol", "[Approve]").Card.Actions[0].ID
+	w.says("carol", bot.Press{Verb: bot.VerbApprove, ID: id})
+	i := w.waits(id, "carol")
+	w.bot.Idle()
+	w.nothingOf(id, "carol")
+	if kept, err := w.signs(i.Ticket, people["carol"], time.Now()); !kept || err != nil {
+		t.Fatalf("kept %t, %v", kept, err)
+	}
+	w.seesLater(5*time.Second, w.teams, "19:ops", "is active")
+}
+
+// Other roles, and what people do with their own requests, ask for nothing new.
+func TestPresenceOfOtherActs(t *testing.T) {
+	w := newPresenceWorld(t)
+	w.link("alice")
+	id := w.pending()
+	w.says("alice", bot.Press{Verb: bot.VerbCancel, ID: id})
+	w.until(id, func(r bot.Request) bool { return r.State == bot.Canceled })
+	other := w.asks("alice", reports, bot.Ask{Duration: time.Hour, Justification: "canary"})
+	w.until(other, func(r bot.Request) bool { return r.State == bot.Active })
+	for _, m := range append(w.slack.In("D-alice"), w.teams.In("chat-bob")...) {
+		if strings.Contains(words(m.Card), "Sign in to finish") {
+			t.Errorf("asked to sign in: %s", words(m.Card))
+		}
+	}
+}
