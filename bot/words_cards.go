@@ -318,7 +318,11 @@ func (p Projection) signInCard(r Request, i Intent) Card {
 	if i.Outcome == Dropped || i.Outcome == TakenBack {
 		return Card{Title: "No sign-in is needed any more", Text: "Nothing was sent. Type /elevate status to see where your requests stand."}
 	}
-	return Card{Title: "Signed in", Tone: Good, Text: "Belay goes on by itself."}
+	text := "Belay goes on by itself."
+	if i.Kind.review() {
+		text = fmt.Sprintf("Belay goes on by itself with your answer on %s for %s.", roleAt(r.Role), personName(r.Requester.Principal))
+	}
+	return Card{Title: "Signed in", Tone: Good, Text: text}
 }
 
 // answerCard tells somebody, at once, what came of what they did.
