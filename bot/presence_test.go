@@ -1,6 +1,7 @@
 package bot_test
 
 import (
+	"context"
 	"strings"
 	"sync"
 	"testing"
@@ -464,4 +465,42 @@ func TestPresenceOfOtherActs(t *testing.T) {
 			t.Errorf("asked to sign in: %s", words(m.Card))
 		}
 	}
+}
+
+// Whoever links their chat account by pressing Approve has signed in a moment ago, but not
+// for a decision that anybody had shown them: they are asked once more.
+func TestFirstLinkIsNoPresence(t *testing.T) {
+	w := newPresenceWorld(t)
+	w.link("alice")
+	id := w.pending()
+	reply := w.says("carol", bot.Press{Verb: bot.VerbApprove, ID: id})
+	if reply.Card == nil || button(*reply.Card) == "" {
+		t.Fatalf("Carol is told %+v", reply.Card)
+	}
+	ctx := t.Context()
+	hop, err := w.links.Begin(ctx, button(*reply.Card), "browser")
+	for _, step := range []func() error{
+		func() error { hop, _, err = w.links.Take(ctx, bot.StepSlack, hop.State, "browser"); return err },
+		func() error { hop, err = w.links.Vouch(ctx, hop, "browser", "T1", "U-carol"); return err },
+		func() error { hop, _, err = w.links.Take(ctx, bot.StepEntra, hop.State, "browser"); return err },
+		func() error {
+			_, err = w.links.Complete(ctx, hop, pim.Identity{Tenant: tenant, Principal: people["carol"], SignedIn: time.Now()}, func(context.Context) error { return nil })
+			return err
+		},
+	} {
+		if err != nil {
+			break
+		}
+		err = step()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := w.waits(id, "carol")
+	w.bot.Idle()
+	w.nothingOf(id, "carol")
+	if kept, err := w.signs(i.Ticket, people["carol"], time.Now()); !kept || err != nil {
+		t.Fatalf("kept %t, %v", kept, err)
+	}
+	w.sees(w.teams, "19:ops", "is active")
 }
