@@ -293,7 +293,11 @@ func (e NeedSignIn) apply(r *Request, at time.Time) error {
 		return nil
 	}
 	if i.SignIns >= maxSignIns {
-		return Refuse{Intent: e.Intent, Why: Refusal{Code: pim.CodeStepUp}}.apply(r, at)
+		why := Refusal{Code: pim.CodeStepUp}
+		if e.Fresh && !e.Challenge {
+			why.Code = pim.CodeNotFresh
+		}
+		return Refuse{Intent: e.Intent, Why: why}.apply(r, at)
 	}
 	if e.Unheard {
 		i.SentAt = time.Time{}

@@ -61,6 +61,18 @@ func TestProofHasItsTime(t *testing.T) {
 	}
 }
 
+// A decision whose person is asked again and again ends with a sentence of its own.
+func TestPresenceIsNotAskedForEver(t *testing.T) {
+	events := []Event{asked(true), Sending{"i1"}, Accept{"i1"}, held("PendingApproval"), Intended{ID: "i2", Kind: ToApprove, By: bob, SignedIn: true, Ticket: "t", Fresh: true}}
+	for range maxSignIns {
+		events = append(events, SignedIn{Principal: "bob", Intent: "i2", AuthTime: noon}, NeedSignIn{Intent: "i2", Ticket: "t", Fresh: true})
+	}
+	i, _ := apply(t, events...).Intent("i2")
+	if i.Outcome != Refused || i.Refusal.Code != pim.CodeNotFresh || !strings.Contains(sayRefusal(i.Kind, *i.Refusal), "fresh sign-in for this decision") {
+		t.Errorf("%+v", i)
+	}
+}
+
 // The page of the link, and every card, say that a decision waits for the person.
 func TestWordsOfPresence(t *testing.T) {
 	r := apply(t, asked(true), Sending{"i1"}, Accept{"i1"}, held("PendingApproval"), Intended{ID: "i2", Kind: ToDeny, By: bob, SignedIn: true, Ticket: "t", Fresh: true})

@@ -227,7 +227,7 @@ func sayRefusal(kind IntentKind, why Refusal) string {
 	case pim.CodeStepUp, pim.CodeSignIn:
 		return "Microsoft still wants a stronger sign-in after several. Check with your administrator which sign-in method the role's authentication context demands, then ask again."
 	case pim.CodeNotFresh:
-		return sayNotFresh
+		return "Belay needed a fresh sign-in for this decision and did not get one in time, so nothing was sent. Press the button on the card again if it still waits."
 	case pim.CodeNotYet:
 		return "Microsoft does not know your account here yet, which happens right after it was made. Ask again in a few minutes."
 	case pim.CodeThrottled, pim.CodeUnavailable:

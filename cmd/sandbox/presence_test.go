@@ -1,10 +1,13 @@
 package main
 
 import (
+	"encoding/json"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/belaybot/belay/adapters/teams/teamstest"
 	"github.com/belaybot/belay/pim/pimtest"
@@ -26,7 +29,7 @@ func (w *world) privileged() (id string) {
 // not ask him, or somebody else's sign-in, decides nothing and changes nothing.
 func TestApprovalOfAPrivilegedRole(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := operator{newWorld(t), program(t)}
 	bob, dave := w.who("bob"), w.who("dave")
 	bob.linksTeams()
 	id := w.privileged()
@@ -51,6 +54,26 @@ func TestApprovalOfAPrivilegedRole(t *testing.T) {
 	w.who("frank").reads(globalAdmin+" is active", "Approved by Bob Brown")
 	w.auditHas(map[string]map[string]int{requested: {"frank": 1}, approved: {"bob": 1}})
 	bob.stopped(url, http.StatusBadRequest, "used already")
+	out, _ := w.auditing(0, "export", "--format", "jsonl")
+	seen := map[string]string{}
+	for line := range strings.Lines(out) {
+		var e struct {
+			Kind, Verb string
+			Actor      struct{ Principal string }
+			More       map[string]string
+		}
+		w.must(json.Unmarshal([]byte(line), &e))
+		if e.Actor.Principal == bob.OID && e.More["presence"] != "" {
+			seen[e.Kind] = e.More["presence"]
+			if (e.More["presence"] == "fresh") != (e.More["auth_time"] != "") {
+				t.Errorf("the trail says %s", line)
+			}
+		}
+	}
+	want := map[string]string{"request.sign-in": "required", "person.signed-in": "fresh", "request.resumed": "fresh", "request.sent": "fresh"}
+	if diff := cmp.Diff(want, seen); diff != "" {
+		t.Errorf("the audit trail (-want +got):\n%s\n%s", diff, out)
+	}
 }
 
 // cards are what Teams shows to somebody, as it came.

@@ -42,8 +42,8 @@ func (v *validator) approval(a Approval) {
 	}
 }
 
-// Fresh says whether a decision on any role may need a fresh sign-in.
-func (a Approval) Fresh() bool { return a.Presence != bySession || len(a.EveryTime) > 0 }
+// AsksPresence says whether a decision on some role may need a fresh sign-in.
+func (a Approval) AsksPresence() bool { return a.Presence != bySession || len(a.EveryTime) > 0 }
 
 // fresh says whether every decision on a role needs a fresh sign-in. What cannot be told
 // from a role that does is taken for one: that costs an approver a minute, and the other
@@ -61,7 +61,7 @@ func (a Approval) fresh(role pim.EligibleAssignment) bool {
 		named = named || !guid.MatchString(entry) && entry != mostPrivileged
 	}
 	switch {
-	case !a.Fresh():
+	case !a.AsksPresence():
 		return false
 	case slices.ContainsFunc(a.Session, func(entry string) bool { return strings.EqualFold(entry, id) }):
 		return false

@@ -84,7 +84,7 @@ func TestPresence(t *testing.T) {
 			t.Errorf("%s is not asked for by default", p.Name)
 		}
 	}
-	if !standard.Fresh() || !always.Fresh() || never.Fresh() || !own.Fresh() || !(Approval{}).Fresh() {
+	if !standard.AsksPresence() || !always.AsksPresence() || never.AsksPresence() || !own.AsksPresence() || !(Approval{}).AsksPresence() {
 		t.Error("whether any role is asked for is not told right")
 	}
 }

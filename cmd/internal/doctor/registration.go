@@ -260,7 +260,7 @@ func (v *visit) claims() says {
 		}
 	}
 	const add = "Add it: App registrations, Token configuration, Add optional claim, ID, auth_time; or ./entra-app.sh "
-	if v.cfg.Approval.Fresh() {
+	if v.cfg.Approval.AsksPresence() {
 		return fault("the optional claim auth_time is missing in id tokens, so that nobody can decide on a role of which approval wants a fresh sign-in",
 			add+v.cfg.Entra.ClientID)
 	}
