@@ -120,6 +120,7 @@ type Intended struct {
 	SignedIn bool
 	Ticket   string
 	Then     string // of a deactivation: the request that is to follow it
+	Fresh    bool   // of a decision: it needs a fresh sign-in, whoever is signed in
 }
 
 func (e Intended) apply(r *Request, at time.Time) error {
@@ -138,7 +139,8 @@ func (e Intended) apply(r *Request, at time.Time) error {
 	if e.Kind == ToDeactivate {
 		r.planStop(&i, at)
 	}
-	if !e.SignedIn {
+	i.Fresh = e.Fresh && e.Kind.review()
+	if !e.SignedIn || i.Fresh {
 		i.State, i.Ticket, i.Deadline, i.SignIns = IntentWaiting, e.Ticket, at.Add(SignInTime), 1
 	}
 	r.Intents = append(r.Intents, i)
@@ -282,6 +284,7 @@ type NeedSignIn struct {
 	Ticket    string
 	Challenge bool // Microsoft asked for more than a plain sign-in
 	Unheard   bool // Microsoft certainly did not do what was asked
+	Fresh     bool // of a decision: a fresh one
 }
 
 func (e NeedSignIn) apply(r *Request, at time.Time) error {
@@ -290,7 +293,11 @@ func (e NeedSignIn) apply(r *Request, at time.Time) error {
 		return nil
 	}
 	if i.SignIns >= maxSignIns {
-		return Refuse{Intent: e.Intent, Why: Refusal{Code: pim.CodeStepUp}}.apply(r, at)
+		why := Refusal{Code: pim.CodeStepUp}
+		if e.Fresh && !e.Challenge {
+			why.Code = pim.CodeNotFresh
+		}
+		return Refuse{Intent: e.Intent, Why: why}.apply(r, at)
 	}
 	if e.Unheard {
 		i.SentAt = time.Time{}
@@ -301,6 +308,7 @@ func (e NeedSignIn) apply(r *Request, at time.Time) error {
 	}
 	i.State = IntentWaiting
 	i.Ticket, i.Challenge, i.Deadline, i.SignIns = e.Ticket, e.Challenge, at.Add(SignInTime), i.SignIns+1
+	i.Fresh, i.Proof = e.Fresh && i.Kind.review(), Proof{}
 	if i.Kind == ToActivate {
 		r.move(SignInRequired)
 	}
@@ -315,6 +323,12 @@ type SignedIn struct {
 	Principal string
 	User      User   // the chat account whose link was used
 	Intent    string // what the link was for; empty: nothing in particular
+
+	// AuthTime is when Microsoft says that the person signed in, of a sign-in that was
+	// asked to be fresh for that intent; zero: it was not. Waived: no fresh one is asked
+	// for any more.
+	AuthTime time.Time
+	Waived   bool
 }
 
 func (e SignedIn) apply(r *Request, at time.Time) error {
@@ -322,6 +336,9 @@ func (e SignedIn) apply(r *Request, at time.Time) error {
 		i := &r.Intents[n]
 		same := i.By.User.Platform == e.User.Platform && i.By.User.Tenant == e.User.Tenant && i.By.User.ID == e.User.ID
 		if i.State != IntentWaiting || i.By.ID != e.Principal || !same || i.Kind.review() && i.ID != e.Intent {
+			continue
+		}
+		if !i.proven(e, at) {
 			continue
 		}
 		i.State, i.Ticket, i.Deadline, i.NotBefore = IntentReady, "", time.Time{}, time.Time{}

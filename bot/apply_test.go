@@ -167,7 +167,7 @@ func TestLaws(t *testing.T) {
 				e = first
 			case 1:
 				kind := rapid.SampledFrom([]IntentKind{ToApprove, ToDeny, ToCancel, ToDeactivate}).Draw(t, "kind")
-				e = Intended{ID: fmt.Sprintf("i%d", n+2), Kind: kind, By: who, SignedIn: signed, Ticket: "t"}
+				e = Intended{ID: fmt.Sprintf("i%d", n+2), Kind: kind, By: who, SignedIn: signed, Ticket: "t", Fresh: rapid.Bool().Draw(t, "fresh")}
 			case 2:
 				e = Sending{intent}
 			case 3:
@@ -175,9 +175,9 @@ func TestLaws(t *testing.T) {
 			case 4:
 				e = Refuse{intent, Refusal{Code: pim.CodeForbidden}}
 			case 5:
-				e = NeedSignIn{Intent: intent, Ticket: "t", Challenge: true, Unheard: signed}
+				e = NeedSignIn{Intent: intent, Ticket: "t", Challenge: true, Unheard: signed, Fresh: rapid.Bool().Draw(t, "fresh")}
 			case 6:
-				e = SignedIn{Principal: who.ID, Intent: intent}
+				e = SignedIn{Principal: who.ID, Intent: intent, AuthTime: rapid.SampledFrom([]time.Time{{}, now}).Draw(t, "auth time"), Waived: rapid.IntRange(0, 9).Draw(t, "waived") == 0}
 			case 7:
 				e = Lapse{intent}
 			case 8:
@@ -270,6 +270,20 @@ func TestLaws(t *testing.T) {
 				}
 				if i.Kind.review() && i.By.ID == dave.ID {
 					t.Fatalf("somebody reviews whom the policy does not name: %+v", i)
+				}
+			}
+			for _, i := range r.Intents {
+				was, _ := before.Intent(i.ID)
+				in, signedIn := e.(SignedIn)
+				mine := signedIn && in.Intent == i.ID && in.Principal == i.By.ID
+				if i.Proof != was.Proof && i.Proof != (Proof{}) && !(mine && !in.AuthTime.IsZero() && was.Fresh && now.Before(was.Deadline)) {
+					t.Fatalf("%T: a proof out of nothing: %+v", e, i)
+				}
+				if was.Fresh && was.State == IntentWaiting && (i.State == IntentReady || i.State == IntentSent) && !i.Proof.present(now) && !(signedIn && in.Waived) {
+					t.Fatalf("%T: it goes on without a proof: %+v", e, i)
+				}
+				if !i.Kind.review() && (i.Fresh || i.Proof != (Proof{})) {
+					t.Fatalf("%T: what is no decision asks for presence: %+v", e, i)
 				}
 			}
 			for _, i := range r.Intents {

@@ -98,11 +98,18 @@ func auditIntent(was, i Intent, add func(trail.Event)) {
 		add(e)
 	}
 	if was.State == IntentWaiting && i.State != IntentWaiting && i.State != IntentDone {
-		add(event(trail.Resumed))
+		e := event(trail.Resumed)
+		if i.Fresh {
+			e.More = auditPresence(i.Proof)
+		}
+		add(e)
 	}
 	if !i.SentAt.IsZero() && !i.SentAt.Equal(was.SentAt) {
 		e := event(trail.Sent)
 		e.Token = i.By.ID
+		if i.Kind.review() {
+			e.More = auditPresence(i.Proof)
+		}
 		add(e)
 	}
 	if i.Tries > was.Tries {
@@ -116,6 +123,9 @@ func auditIntent(was, i Intent, add func(trail.Event)) {
 		e := event(trail.NeedsSignIn)
 		if i.Challenge {
 			e.Reason = "challenge"
+		}
+		if i.Fresh {
+			e.More = map[string]string{"presence": "required"}
 		}
 		add(e)
 	}
@@ -139,6 +149,14 @@ func auditIntent(was, i Intent, add func(trail.Event)) {
 		e.Reason = string(i.Outcome)
 		add(e)
 	}
+}
+
+// auditPresence is how a person showed that it was they who decided.
+func auditPresence(p Proof) map[string]string {
+	if p.AuthTime.IsZero() {
+		return map[string]string{"presence": "session"}
+	}
+	return map[string]string{"presence": "fresh", "auth_time": p.AuthTime.UTC().Format(time.RFC3339)}
 }
 
 func auditActor(p Person) trail.Actor {

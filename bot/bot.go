@@ -34,6 +34,8 @@ type Options struct {
 	Notices      func(Notice, pim.EligibleAssignment) []Conversation // nil: no channel hears anything
 	// Acknowledge is what a requester must tick for a role; nil or "": nothing.
 	Acknowledge func(pim.EligibleAssignment) string
+	// Presence says of which roles every decision needs a fresh sign-in; nil: of none.
+	Presence func(pim.EligibleAssignment) bool
 	// GroupRoles are the roles that a group is eligible for, read as Belay itself;
 	// nil: not known.
 	GroupRoles func(ctx context.Context, group string) ([]pim.EligibleAssignment, error)
@@ -107,7 +109,7 @@ func New(o Options) (*Bot, error) {
 	life, stop := context.WithCancel(context.Background())
 	return &Bot{
 		o:        o,
-		project:  Projection{Notices: o.Notices, SignIn: o.Links.URL, Silent: o.SingleSignOn != nil, Portal: o.Portal, WarnBefore: o.WarnBefore, Quiet: o.Quiet},
+		project:  Projection{Notices: o.Notices, SignIn: o.Links.URL, Silent: o.SingleSignOn != nil, Portal: o.Portal, Presence: o.Presence, WarnBefore: o.WarnBefore, Quiet: o.Quiet},
 		docs:     documents{hide: o.Pseudonym},
 		owner:    o.Owner,
 		reads:    newBudget(o.Reads),

@@ -142,6 +142,9 @@ func (b *Bot) review(ctx context.Context, p Pillar, r Request, i Intent) (Reques
 	if i.Kind == ToDeny {
 		result = pim.Denied
 	}
+	if err := b.present(r, i); err != nil && i.SentAt.IsZero() {
+		return b.failed(ctx, r, i, err)
+	}
 	r, err := b.withApproval(ctx, r, i)
 	if err != nil {
 		return b.failed(ctx, r, i, err)
@@ -169,11 +172,14 @@ func (b *Bot) review(ctx context.Context, p Pillar, r Request, i Intent) (Reques
 	if !stage.AssignedToMe {
 		return b.refused(ctx, r, i, Refusal{Code: pim.CodeNotApprover})
 	}
+	if err := b.present(r, i); err != nil {
+		return b.failed(ctx, r, i, err)
+	}
 	r, err = b.change(ctx, r.ID, Sending{Intent: i.ID})
 	if err != nil || !r.sending(i.ID) {
 		return r, err
 	}
-	err = p.Review(ctx, i.By.ID, pim.Decision{Approval: r.Held.Approval, Stage: stage.ID, Result: result, Justification: i.Reason})
+	err = b.decide(ctx, p, r, i.ID, pim.Decision{Approval: r.Held.Approval, Stage: stage.ID, Result: result, Justification: i.Reason})
 	if err == nil {
 		b.o.Metrics.settled.WithLabelValues(string(i.Kind), "accepted").Inc()
 		return b.change(ctx, r.ID, Accept{Intent: i.ID})
@@ -224,9 +230,9 @@ func (b *Bot) failed(ctx context.Context, r Request, i Intent, err error) (Reque
 	}
 	log := b.o.Log.With("request", r.ID, "intent", i.Kind, "principal", i.By.ID, "code", e.Code, "graph_request_id", e.RequestID)
 	switch {
-	case e.Code == pim.CodeSignIn || e.Code == pim.CodeStepUp:
+	case e.Code == pim.CodeSignIn || e.Code == pim.CodeStepUp || e.Code == pim.CodeNotFresh:
 		log.Info("a sign-in is needed")
-		return b.needSignIn(ctx, r, i, e.Claims)
+		return b.needSignIn(ctx, r, i, e)
 	case e.Code == pim.CodeNotYet && i.Tries > 6, e.Temporary() && now.Sub(i.Made) > giveUpAfter:
 		log.Error("given up")
 		return b.refused(ctx, r, i, refusal(e))
@@ -320,20 +326,25 @@ func (b *Bot) refused(ctx context.Context, r Request, i Intent, why Refusal) (Re
 
 // needSignIn lets the intent wait, and offers the one-time link that ends the
 // waiting, in one transaction.
-func (b *Bot) needSignIn(ctx context.Context, r Request, i Intent, claims string) (Request, error) {
+func (b *Bot) needSignIn(ctx context.Context, r Request, i Intent, why *pim.Error) (Request, error) {
 	b.o.Metrics.settled.WithLabelValues(string(i.Kind), "sign-in").Inc()
 	ticket, at := b.newTicket(), b.o.Now().UTC()
+	t := Ticket{User: i.By.User, Direct: i.By.Direct, Expect: i.By.ID, Request: r.ID, Intent: i.ID, What: sayWhat(r, i.Kind), Fresh: b.fresh(r.Role, i.Kind)}
+	challenge := why.Code != pim.CodeNotFresh
+	if challenge {
+		t.Claims, t.Kind = why.Claims, r.Role.Kind
+	}
 	var next Request
 	err := b.o.Store.Update(ctx, func(tx store.Tx) error {
 		var err error
-		next, err = b.changeIn(tx, r.ID, at, NeedSignIn{Intent: i.ID, Ticket: ticket, Challenge: true, Unheard: i.SentAt.IsZero()})
+		next, err = b.changeIn(tx, r.ID, at, NeedSignIn{Intent: i.ID, Ticket: ticket, Challenge: challenge, Unheard: i.SentAt.IsZero(), Fresh: t.Fresh})
 		if err != nil {
 			return err
 		}
 		if now, ok := next.Intent(i.ID); !ok || now.State != IntentWaiting {
 			return nil
 		}
-		return b.o.Links.Offer(tx, ticket, Ticket{User: i.By.User, Direct: i.By.Direct, Expect: i.By.ID, Claims: claims, Kind: r.Role.Kind, Request: r.ID, Intent: i.ID, What: sayWhat(r, i.Kind)})
+		return b.o.Links.Offer(tx, ticket, t)
 	})
 	return next, err
 }

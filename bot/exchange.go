@@ -17,14 +17,15 @@ import (
 // silently is done in the browser, with the same ticket's link.
 
 // silent says whether a sign-in without the person's doing will do. A challenge wants
-// more proof than the chat client's own sign-in gave. Whatever else wants the person
-// themselves belongs here.
-func (t Ticket) silent() bool { return t.User.Platform == Teams && t.Claims == "" && t.Kind == "" }
+// more proof than the chat client's own sign-in gave, and a fresh sign-in the person.
+func (t Ticket) silent() bool {
+	return t.User.Platform == Teams && t.Claims == "" && t.Kind == "" && !t.Fresh
+}
 
 // silently says whether the presser's client may take up the sign-in that an intent
 // waits for. The ticket itself decides; this is for what a card offers.
-func (p Projection) silently(i Intent) bool {
-	return p.Silent && i.By.User.Platform == Teams && !i.Challenge && i.Ticket != ""
+func (p Projection) silently(r Request, i Intent) bool {
+	return p.Silent && i.By.User.Platform == Teams && !i.Challenge && i.Ticket != "" && !i.Fresh && !(i.Kind.review() && p.presence(r.Role))
 }
 
 // signInActions are the ways to take up a ticket.

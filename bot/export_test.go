@@ -2,6 +2,7 @@ package bot
 
 import (
 	"context"
+	"runtime"
 	"time"
 )
 
@@ -12,6 +13,19 @@ func (b *Bot) Apply(ctx context.Context, id string, e Event) error {
 		b.kick(id, true)
 	}
 	return err
+}
+
+// Idle returns when no request is being settled.
+func (b *Bot) Idle() {
+	for {
+		b.mu.Lock()
+		n := len(b.running)
+		b.mu.Unlock()
+		if n == 0 {
+			return
+		}
+		runtime.Gosched()
+	}
 }
 
 // At has a limiter live by another clock and keep fewer keys.

@@ -311,7 +311,7 @@ func (b *Bot) intend(ctx context.Context, in Inbound, a actor, p Press, kind Int
 		if err != nil {
 			return err
 		}
-		events := []Event{Intended{ID: intent, Kind: kind, By: a.Person, Reason: reason, SignedIn: a.live, Ticket: ticket}}
+		events := []Event{Intended{ID: intent, Kind: kind, By: a.Person, Reason: reason, SignedIn: a.live, Ticket: ticket, Fresh: b.fresh(before.Role, kind)}}
 		if before.adopts(a, p.Copy) {
 			events = append(events, Showed{Slot: copySlot(a.ID, p.Copy), Shown: Shown{Message: p.Copy}})
 		}
@@ -319,7 +319,7 @@ func (b *Bot) intend(ctx context.Context, in Inbound, a actor, p Press, kind Int
 			return err
 		}
 		if i, ok := r.Intent(intent); ok && i.State == IntentWaiting {
-			return b.o.Links.Offer(tx, ticket, Ticket{User: in.User, Direct: a.Direct, Expect: a.ID, Request: p.ID, Intent: intent, What: sayWhat(r, kind)})
+			return b.o.Links.Offer(tx, ticket, Ticket{User: in.User, Direct: a.Direct, Expect: a.ID, Request: p.ID, Intent: intent, What: sayWhat(r, kind), Fresh: i.Fresh})
 		}
 		return nil
 	})
@@ -343,11 +343,11 @@ func (b *Bot) intend(ctx context.Context, in Inbound, a actor, p Press, kind Int
 // waiting tells somebody where the link is that their answer waits for: in their
 // chat with Belay, where it outlives whatever happens to the card.
 func (b *Bot) waiting(r Request, i Intent) Reply {
-	c := signInToDecide(b.o.Links.URL(i.Ticket))
+	c := signInToDecide(b.o.Links.URL(i.Ticket), i)
 	if r.direct(i.By).ID != "" {
-		c.Text, c.Note, c.Actions = saySignInSent, "", nil
+		c.Text, c.Note, c.Actions = saySent(i), "", nil
 	}
-	if b.project.silently(i) {
+	if b.project.silently(r, i) {
 		c.SignIn = &SignIn{Ticket: i.Ticket, URL: b.o.Links.URL(i.Ticket)}
 	}
 	return Reply{Card: &c}
@@ -373,11 +373,11 @@ func (b *Bot) refusedPress(ctx context.Context, in Inbound, a actor, p Press, ki
 		if i.State != IntentWaiting || i.Kind != kind || i.By.ID != a.ID {
 			continue
 		}
-		if !a.live || i.Challenge {
+		if !a.live || i.Challenge || b.fresh(r.Role, kind) {
 			return b.waiting(r, i)
 		}
 		// Signed in meanwhile for something else: this press is the word for this one.
-		if _, cerr := b.change(ctx, r.ID, SignedIn{Principal: a.ID, User: i.By.User, Intent: i.ID}); cerr != nil {
+		if _, cerr := b.change(ctx, r.ID, SignedIn{Principal: a.ID, User: i.By.User, Intent: i.ID, Waived: true}); cerr != nil {
 			return b.trouble(in, cerr)
 		}
 		b.kick(r.ID, true)

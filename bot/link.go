@@ -62,6 +62,9 @@ type Ticket struct {
 	Expires time.Time `json:"expires"`         // zero: Made + TicketTime
 	Taken   bool      `json:"taken,omitempty"` // by a chat client, for its one silent sign-in
 	Used    bool      `json:"used,omitempty"`
+	Fresh   bool      `json:"fresh,omitempty"` // only a sign-in that is made for it will do
+
+	AuthTime time.Time `json:"-"` // when that sign-in was, by Microsoft's word; for SignedIn
 }
 
 // LinkOptions are what Links are made of. Store, Pseudonym and PublicURL are

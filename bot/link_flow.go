@@ -48,6 +48,8 @@ type Hop struct {
 	Kind     pim.Kind  `json:"kind,omitempty"`   // the pillar whose service challenged
 	Hint     string    `json:"hint,omitempty"`   // account to offer
 	Choose   bool      `json:"choose,omitempty"` // ask for the account
+	Fresh    bool      `json:"fresh,omitempty"`  // ask for a sign-in that is made now
+	Made     time.Time `json:"made"`
 	Expires  time.Time `json:"expires"`
 }
 
@@ -57,7 +59,7 @@ func (Hop) LogValue() slog.Value { return slog.StringValue("REDACTED") }
 // Authorization is the trip to Microsoft that h stands for; state comes from Take.
 func (h Hop) Authorization(redirect string) pim.Authorization {
 	return pim.Authorization{State: h.State, Nonce: h.Nonce, Verifier: h.Verifier,
-		Redirect: redirect, Claims: h.Claims, Kind: h.Kind, Hint: h.Hint, Choose: h.Choose}
+		Redirect: redirect, Claims: h.Claims, Kind: h.Kind, Hint: h.Hint, Choose: h.Choose, Fresh: h.Fresh, Since: h.Made}
 }
 
 // ticket reads a ticket that can still be used. Every error is an *Error or the
@@ -137,7 +139,7 @@ func (l *Links) store(ctx context.Context, made Hop, decide func(Ticket, *Hop) e
 		if err := decide(t, &h); err != nil {
 			return err
 		}
-		h.Claims, h.Kind, h.Expires = t.Claims, t.Kind, t.Expires
+		h.Claims, h.Kind, h.Expires, h.Fresh, h.Made = t.Claims, t.Kind, t.Expires, t.Fresh, now
 		switch link, err := l.Of(tx, t.User); {
 		case errors.Is(err, store.ErrNotFound):
 			h.Choose = true
@@ -232,6 +234,10 @@ func (l *Links) Complete(ctx context.Context, h Hop, who pim.Identity, keep func
 	if err != nil {
 		return Link{}, err
 	}
+	authTime, err := t.proven(h, who, now)
+	if err != nil {
+		return Link{}, SignInFailed(err)
+	}
 	ctx = context.WithoutCancel(ctx) // a closed tab must not leave half of it
 	err = l.o.Store.Update(ctx, func(tx store.Tx) error {
 		if t, err = l.ticket(tx, h.Ticket, now); err != nil {
@@ -240,7 +246,7 @@ func (l *Links) Complete(ctx context.Context, h Hop, who pim.Identity, keep func
 		if link, err = l.bind(tx, t, principal, who.Tenant, now); err != nil {
 			return err
 		}
-		return l.audit(tx, link, now)
+		return l.audit(tx, link, now, authTime)
 	})
 	if err != nil {
 		return Link{}, err
@@ -249,6 +255,7 @@ func (l *Links) Complete(ctx context.Context, h Hop, who pim.Identity, keep func
 	if err := keep(ctx); err != nil {
 		return Link{}, &Error{Code: CodeInternal, Message: sayNotKept, Err: err}
 	}
+	t.AuthTime = authTime
 	if err := l.o.SignedIn(ctx, who.ID, t); err != nil {
 		return Link{}, &Error{Code: CodeInternal, Message: sayNotResumed, Err: err}
 	}
@@ -265,10 +272,27 @@ func (l *Links) Complete(ctx context.Context, h Hop, who pim.Identity, keep func
 	return link, nil
 }
 
+// proven is when who signed in for a ticket that wants that proven; zero for every
+// other. It does not rest on whoever redeemed the code: a hop that never asked for a
+// fresh sign-in proves none.
+func (t Ticket) proven(h Hop, who pim.Identity, now time.Time) (time.Time, error) {
+	if !t.Fresh {
+		return time.Time{}, nil
+	}
+	a := h.Authorization("")
+	if !a.Fresh {
+		a.Fresh, a.Since = true, time.Time{}
+	}
+	return who.SignedIn, a.Proves(who, now)
+}
+
 // audit records a sign-in, and the link where it is a new one.
-func (l *Links) audit(tx store.Tx, link Link, now time.Time) error {
+func (l *Links) audit(tx store.Tx, link Link, now, authTime time.Time) error {
 	e := trail.Event{At: now, Kind: trail.SignedIn, Outcome: trail.OK, Subject: link.Principal.ID, Texts: trail.Texts{"actor": personText(link.Principal)},
 		Actor: trail.Actor{Principal: link.Principal.ID, Platform: string(link.User.Platform), Tenant: link.User.Tenant, User: link.User.ID}}
+	if !authTime.IsZero() {
+		e.More = auditPresence(Proof{AuthTime: authTime})
+	}
 	if link.Linked.Equal(now) {
 		made := e
 		made.Kind = trail.Linked

@@ -214,7 +214,9 @@ type Intent struct {
 	SignIns   int         `json:"signIns,omitempty"`
 	Ticket    string      `json:"ticket,omitempty"` // the one-time link that ends the waiting
 	Challenge bool        `json:"challenge,omitempty"`
-	Deadline  time.Time   `json:"deadline"` // Waiting lapses then
+	Deadline  time.Time   `json:"deadline"`        // Waiting lapses then
+	Fresh     bool        `json:"fresh,omitempty"` // only a fresh sign-in ends the waiting
+	Proof     Proof       `json:"proof,omitzero"`  // of its person's presence
 	// Then is, of a deactivation, the request that is to follow it.
 	Then string `json:"then,omitempty"`
 }

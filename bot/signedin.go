@@ -22,7 +22,11 @@ func (b *Bot) SignedIn(ctx context.Context, principal string, t Ticket) error {
 			return err
 		}
 		for _, r := range waiting {
-			if _, err := b.changeIn(tx, r.ID, at, SignedIn{Principal: principal, User: t.User, Intent: t.Intent}); err != nil {
+			e := SignedIn{Principal: principal, User: t.User, Intent: t.Intent}
+			if r.ID == t.Request {
+				e.AuthTime = t.AuthTime
+			}
+			if _, err := b.changeIn(tx, r.ID, at, e); err != nil {
 				return err
 			}
 			ids = append(ids, r.ID)

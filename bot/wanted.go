@@ -38,6 +38,8 @@ type Projection struct {
 	Silent  bool                                                // chat clients may take a sign-in up
 	Portal  string                                              // base URL of the Entra portal
 
+	Presence func(pim.EligibleAssignment) bool // of which roles a decision needs a fresh sign-in; nil: of none
+
 	WarnBefore time.Duration // how long before its end an activation is announced to end; 0: it is not
 	Quiet      QuietHours
 }

@@ -24,6 +24,7 @@ const (
 	sayOutdated    = "This card is outdated. Type /elevate status to see where your requests stand."
 	sayNotRecorded = "Belay could not record that just now, so nothing was done. Please try again in a minute."
 	sayUnknown     = "Something went wrong here and nothing was done. Please try again; if it happens again, give your administrator the reference %s."
+	saySignInAgain = "This role asks you to sign in again for every decision, even where you are signed in. Use the link that Belay sent to our chat within 10 minutes; your answer is then relayed by itself."
 	saySignInSent  = "Your answer is recorded. Sign in with the link that Belay sent to our chat; it is then relayed by itself."
 	saySending     = "Sent to Microsoft with your sign-in. The card changes when Microsoft has answered."
 	sayOneMoment   = "One moment: Belay is asking Microsoft what you are eligible for."
@@ -225,6 +226,8 @@ func sayRefusal(kind IntentKind, why Refusal) string {
 		return "Microsoft refused for want of a permission or consent. Ask your administrator to check the permissions of Belay's registration in Entra."
 	case pim.CodeStepUp, pim.CodeSignIn:
 		return "Microsoft still wants a stronger sign-in after several. Check with your administrator which sign-in method the role's authentication context demands, then ask again."
+	case pim.CodeNotFresh:
+		return "Belay needed a fresh sign-in for this decision and did not get one in time, so nothing was sent. Press the button on the card again if it still waits."
 	case pim.CodeNotYet:
 		return "Microsoft does not know your account here yet, which happens right after it was made. Ask again in a few minutes."
 	case pim.CodeThrottled, pim.CodeUnavailable:

@@ -239,7 +239,7 @@ func (p Projection) sentSeveral(all []sent) Card {
 			fresh++
 			for _, i := range s.r.Intents {
 				if i.State == IntentWaiting && len(c.Actions) == 0 {
-					c.Tone, c.Actions = Waiting, p.signInActions(i.Ticket, p.silently(i))
+					c.Tone, c.Actions = Waiting, p.signInActions(i.Ticket, p.silently(s.r, i))
 				}
 			}
 		} else {

@@ -102,7 +102,7 @@ func (p Projection) requesterCard(r Request, now time.Time) Card {
 	case SignInRequired:
 		for _, i := range r.Intents {
 			if i.Kind == ToActivate && i.State == IntentWaiting {
-				c.Actions = append(c.Actions, p.signInActions(i.Ticket, p.silently(i))...)
+				c.Actions = append(c.Actions, p.signInActions(i.Ticket, p.silently(r, i))...)
 				c.Note = sayLinkOnce
 			}
 		}
@@ -245,7 +245,7 @@ func (p Projection) approverCard(r Request, who string, now time.Time) Card {
 	if r.State == PendingApproval {
 		c.Text = whyApprover(r, who)
 		c.Facts = append(c.Facts, Fact{Name: "Decide before", At: r.Made.Add(Window)})
-		c.Note = elsewhereNote(r) + "Microsoft records your decision under your own name."
+		c.Note = elsewhereNote(r) + presenceNote(p.presence(r.Role)) + "Microsoft records your decision under your own name."
 		c.Actions = []Action{
 			{Label: "Approve", Style: Primary, Verb: VerbApprove, ID: r.ID},
 			{Label: "Deny", Style: Danger, Verb: VerbDeny, ID: r.ID},
@@ -259,6 +259,14 @@ func (p Projection) approverCard(r Request, who string, now time.Time) Card {
 		c.Facts = append(c.Facts, Fact{Name: "Active until", At: r.Held.Until})
 	}
 	return c
+}
+
+// presenceNote tells an approver before the press what it will ask for.
+func presenceNote(fresh bool) string {
+	if !fresh {
+		return ""
+	}
+	return "Deciding this asks you to sign in again. "
 }
 
 func approverText(r Request, who string) string {
@@ -291,15 +299,18 @@ func approverText(r Request, who string) string {
 func (p Projection) signInCard(r Request, i Intent) Card {
 	if i.State == IntentWaiting {
 		if i.Kind == ToActivate {
-			return Card{Title: headline(r), Tone: Waiting, Text: requesterText(r), Actions: p.signInActions(i.Ticket, p.silently(i)), Note: sayLinkOnce}
+			return Card{Title: headline(r), Tone: Waiting, Text: requesterText(r), Actions: p.signInActions(i.Ticket, p.silently(r, i)), Note: sayLinkOnce}
 		}
 		text := "Your answer on %s for %s is recorded. Belay relays it to Microsoft with your own sign-in, by itself, as soon as you are back."
 		if i.Challenge {
 			text = "Microsoft wants a fresh sign-in before it takes your answer on %s for %s. Belay goes on by itself when you are back."
 		}
+		if i.Fresh {
+			text = "Your answer on %s for %s waits for you to sign in again, even where you are signed in: so nobody can decide on this role in your name. Nothing was sent yet; Belay goes on by itself when you are back."
+		}
 		return Card{Title: "Sign in to finish", Tone: Waiting,
 			Text:    fmt.Sprintf(text, roleAt(r.Role), personName(r.Requester.Principal)),
-			Actions: p.signInActions(i.Ticket, p.silently(i)), Note: sayLinkOnce}
+			Actions: p.signInActions(i.Ticket, p.silently(r, i)), Note: sayLinkOnce}
 	}
 	if i.Outcome == Lapsed {
 		return Card{Title: "The sign-in came too late", Text: "Nothing was sent. Press the button on the card again if it still waits."}
@@ -307,7 +318,11 @@ func (p Projection) signInCard(r Request, i Intent) Card {
 	if i.Outcome == Dropped || i.Outcome == TakenBack {
 		return Card{Title: "No sign-in is needed any more", Text: "Nothing was sent. Type /elevate status to see where your requests stand."}
 	}
-	return Card{Title: "Signed in", Tone: Good, Text: "Belay goes on by itself."}
+	text := "Belay goes on by itself."
+	if i.Kind.review() {
+		text = fmt.Sprintf("Belay goes on by itself with your answer on %s for %s.", roleAt(r.Role), personName(r.Requester.Principal))
+	}
+	return Card{Title: "Signed in", Tone: Good, Text: text}
 }
 
 // answerCard tells somebody, at once, what came of what they did.

@@ -120,10 +120,22 @@ func linkCard(actions []Action) Card {
 	return Card{Title: "Sign in with Microsoft", Tone: Waiting, Text: sayLinkFirst, Actions: actions, Note: sayLinkOnce}
 }
 
-func signInToDecide(url string) Card {
+func signInToDecide(url string, i Intent) Card {
+	text := "Your answer is recorded. Belay sends it to Microsoft with your own sign-in, by itself, as soon as you are back."
+	if i.Fresh {
+		text = "This role asks you to sign in again for every decision, even where you are signed in. Nothing was sent yet; Belay sends your answer by itself as soon as you are back."
+	}
 	return Card{Title: "Sign in to finish", Tone: Waiting,
-		Text:    "Your answer is recorded. Belay sends it to Microsoft with your own sign-in, by itself, as soon as you are back.",
+		Text:    text,
 		Actions: []Action{{Label: "Sign in", Style: Primary, URL: url}}, Note: sayLinkOnce}
+}
+
+// saySent says where the link is that an answer waits for.
+func saySent(i Intent) string {
+	if i.Fresh {
+		return saySignInAgain
+	}
+	return saySignInSent
 }
 
 // browserCard asks for the browser where the chat client's own sign-in did not do.

@@ -193,7 +193,7 @@ func (p Projection) reminderCard(r Request, who string) (Card, bool) {
 			return Card{}, false // on its way
 		}
 		c.Text = "Your decision is recorded and waits for your sign-in. It is not sent without that."
-		c.Actions = p.signInActions(i.Ticket, p.silently(i))
+		c.Actions = p.signInActions(i.Ticket, p.silently(r, i))
 	}
 	return c, true
 }

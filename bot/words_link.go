@@ -43,6 +43,7 @@ const (
 	sayNotVerified   = "Microsoft's answer could not be verified, so nothing was kept. Open the link in the chat again; if it happens again, tell your administrator."
 	sayCodeRefused   = "Microsoft did not accept this sign-in: it was used already or took too long. Open the link in the chat again."
 	sayMoreProof     = "Microsoft wants more proof than this sign-in gave. Open the link in the chat again and finish what Microsoft asks for."
+	sayNotFresh      = "Microsoft did not confirm that you signed in just now, so nothing was sent and nothing was kept. Open the link in the chat again and sign in anew. If this happens again, tell your administrator: belay doctor says what is missing."
 	sayBelayRefused  = "Microsoft refuses Belay itself, so nobody can sign in. Tell your administrator that Belay's app registration or its credential needs attention."
 )
 
@@ -71,6 +72,9 @@ func LinkPage(t Ticket) Card {
 	if firstSlack(t) {
 		c.Facts = append(c.Facts, Fact{Name: "Slack workspace", Value: t.User.Tenant})
 		c.Text += " Slack is asked first who you are, then Microsoft."
+	}
+	if t.Fresh {
+		c.Text = "This decision needs you yourself: Microsoft asks you to sign in again, even where you are signed in. Belay then goes on with what you decided, and with nothing else."
 	}
 	if t.What != "" {
 		c.Facts = append(c.Facts, Fact{Name: "Goes on with", Value: t.What})
@@ -144,6 +148,8 @@ func SignInFailed(err error) error {
 		e.Code, e.Message = CodeSignIn, sayCodeRefused
 	case pim.CodeStepUp:
 		e.Code, e.Message = CodeSignIn, sayMoreProof
+	case pim.CodeNotFresh:
+		e.Code, e.Message = CodeSignIn, sayNotFresh
 	case pim.CodeInvalid:
 		e.Code, e.Message = CodeInvalid, sayNotVerified
 	case pim.CodeForbidden:

@@ -34,11 +34,13 @@ type world struct {
 	links *bot.Links
 	stop  func()
 
-	pillar bot.Pillar         // nil: ms
-	change func(*bot.Options) // nil: as they are
-	quiet  bot.QuietHours
-	silent bot.Exchanger // nil: browsers only
-	looks  looks
+	pillar  bot.Pillar         // nil: ms
+	change  func(*bot.Options) // nil: as they are
+	quiet   bot.QuietHours
+	silent  bot.Exchanger // nil: browsers only
+	resumes bool          // a sign-in through the links lets go on what waited
+	only    string        // the request of a world with one
+	looks   looks
 
 	mu     sync.Mutex
 	offset time.Duration
@@ -156,7 +158,7 @@ func (w *world) start() {
 	w.links = bot.NewLinks(bot.LinkOptions{Store: sealed, Pseudonym: w.keys.Pseudonym, PublicURL: "https://belay.example",
 		Profiles: map[bot.Platform]bot.Profiles{bot.Slack: w.slack}, Directory: w.ms,
 		SignedIn: func(ctx context.Context, principal string, t bot.Ticket) error {
-			if w.silent == nil {
+			if w.silent == nil && !w.resumes {
 				return nil // see link
 			}
 			return w.bot.SignedIn(ctx, principal, t)

@@ -42,6 +42,15 @@ type registration struct {
 		} `json:"implicitGrantSettings"`
 	} `json:"web"`
 	Required []resource `json:"requiredResourceAccess"`
+	Claims   struct {
+		ID []claim `json:"idToken"`
+	} `json:"optionalClaims"`
+}
+
+// claim is one that Entra puts into a token only where it is asked to.
+type claim struct {
+	Name      string `json:"name"`
+	Essential bool   `json:"essential"`
 }
 
 type resource struct {
@@ -63,6 +72,7 @@ func EntraJSON(e Entra) ([]byte, error) {
 	}
 	r := registration{Name: e.Name, Audience: "AzureADMyOrg"}
 	r.Web.Redirects = []string{e.at(EntraCallback)}
+	r.Claims.ID = []claim{{Name: "auth_time"}} // by which a fresh sign-in is told from an old one
 	graph, azure := resource{App: GraphApp}, resource{App: AzureApp}
 	add := func(to *resource, names []string, ids map[string]string, kind string) error {
 		for _, name := range names {

@@ -14,6 +14,7 @@ type Code string
 // project's contracts; the names on the right of each comment are Microsoft's.
 const (
 	CodeSignIn              Code = "sign-in"              // no usable grant: the person must sign in
+	CodeNotFresh            Code = "not-fresh"            // the sign-in was not made just now, or does not say when it was
 	CodeStepUp              Code = "step-up"              // RoleAssignmentRequestAcrsValidationFailed, insufficient_claims, MfaRule: sign in again with Claims
 	CodePolicy              Code = "policy"               // RoleAssignmentRequestPolicyValidationFailed; Rules tells which
 	CodeExists              Code = "exists"               // RoleAssignmentExists

@@ -1,6 +1,10 @@
 package pim
 
-import "log/slog"
+import (
+	"errors"
+	"log/slog"
+	"time"
+)
 
 // Authorization is one trip of a person's browser to Microsoft's sign-in page
 // and back: OAuth 2.0 authorization code with PKCE (RFC 7636) and the nonce of
@@ -14,6 +18,34 @@ type Authorization struct {
 	Kind     Kind   // the pillar whose service challenged: the claims are for a token of that service; empty: Graph's
 	Hint     string // the account to offer, a user principal name; empty: none
 	Choose   bool   // ask which account, even where only one is signed in
+
+	// Fresh asks for a sign-in that is made now, whoever is signed in already, and takes
+	// no other one: none from before Since, which is when this trip began.
+	Fresh bool
+	Since time.Time
+}
+
+// freshSkew is by how much Microsoft's clock may differ from this one.
+const freshSkew = time.Minute
+
+// Proves says whether who's sign-in is as fresh as a asks for. Only Microsoft's own word
+// counts, which the id token holds; what the sign-in page was asked is no proof. Errors
+// are *Error with CodeNotFresh.
+func (a Authorization) Proves(who Identity, now time.Time) error {
+	no := func(why string) error { return &Error{Op: "fresh sign-in", Code: CodeNotFresh, Err: errors.New(why)} }
+	switch {
+	case !a.Fresh:
+		return nil
+	case a.Since.IsZero():
+		return no("no fresh sign-in was begun")
+	case who.SignedIn.IsZero():
+		return no("the id token does not say when its person signed in: the optional claim auth_time is missing")
+	case who.SignedIn.Before(a.Since.Add(-freshSkew)):
+		return no("it was answered with an older sign-in")
+	case who.SignedIn.After(now.Add(freshSkew)):
+		return no("the id token's auth_time lies in the future")
+	}
+	return nil
 }
 
 // LogValue hides the secrets.
@@ -30,4 +62,5 @@ func (Authorization) GoString() string { return "REDACTED" }
 type Identity struct {
 	Tenant string // Entra tenant id
 	Principal
+	SignedIn time.Time // when the person last proved who they are; zero: the token does not tell
 }

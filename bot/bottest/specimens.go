@@ -84,6 +84,7 @@ func Specimens() []Specimen {
 	}
 	all = append(all, lifeSpecimens(s, menu, pending, approved)...)
 	all = append(all, elsewhereSpecimens(s)...)
+	all = append(all, presenceSpecimens(*s, pending)...)
 	all = append(all, fieldSpecimens()...)
 	return append(all, pageSpecimens(s.card("", pending, "approver/bob/teams"), s.card("", approved, "requester"))...)
 }

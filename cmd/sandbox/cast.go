@@ -51,7 +51,7 @@ const (
 	roleReports = "4a5d8f65-41da-4de4-8968-e035b65339cf" // Reports Reader: no approval
 	roleUsers   = "fe930be7-5e62-47db-91af-98c3a49a38b1" // User Administrator: approval by Bob, Carol and a group
 	roleGroups  = "fdd7a751-b60b-444a-984c-02652fe8fa1c" // Groups Administrator: authentication context and ticket
-	roleGlobal  = "62e90394-69f5-4237-9190-012177145e10" // Global Administrator: the break-glass account stands in it
+	roleGlobal  = "62e90394-69f5-4237-9190-012177145e10" // Global Administrator: approval by Bob, in person; the break-glass account stands in it
 	roleReader  = "f2ef992c-3afb-46b9-b7cf-a126ee74c451" // Global Reader: approval, for Dave
 	breakGlass  = "b4ea0000-0000-4000-8000-000000000009"
 	dutyGroup   = "d0770000-0000-4000-8000-000000000008"
@@ -112,7 +112,7 @@ func seedTenant(t *pimtest.Tenant, now time.Time) error {
 		{ID: roleReader, Name: "Global Reader", Policy: pimtest.Policy{MaxDuration: hours(8), Justification: true, Approval: true, Approvers: []string{oid("alice"), oid("carol")}, ApproverJustification: true}},
 		{ID: roleMessages, Name: "Message Center Reader", Policy: pimtest.Policy{MaxDuration: hours(8), Justification: true}},
 		{ID: roleHelpdesk, Name: "Helpdesk Administrator", Policy: pimtest.Policy{MaxDuration: hours(4), Justification: true}},
-		{ID: roleGlobal, Name: "Global Administrator", Policy: pimtest.Policy{MaxDuration: hours(1), Justification: true, MFA: true, Approval: true, ApproverJustification: true}},
+		{ID: roleGlobal, Name: "Global Administrator", Policy: pimtest.Policy{MaxDuration: hours(1), Justification: true, MFA: true, Approval: true, Approvers: []string{oid("bob")}, ApproverJustification: true}},
 	} {
 		do(t.AddRole(r))
 	}
@@ -122,6 +122,7 @@ func seedTenant(t *pimtest.Tenant, now time.Time) error {
 	}
 	do(t.Eligible(oid("carol"), roleUsers, "/", from, forever)) // an approver who may ask, but never approve herself
 	do(t.Eligible(oid("dave"), roleReader, "/", from, forever))
+	do(t.Eligible(oid("frank"), roleGlobal, "/", from, forever))
 	do(t.Assign(breakGlass, roleGlobal, "/"))
 	return errors.Join(append(errs, seedGroups(t, oid, from), seedAzure(t, oid, from))...)
 }

@@ -21,6 +21,7 @@ func (s *sandbox) chapters(alice, bob, carol person, link *regexp.Regexp) []step
 	return slices.Concat(
 		s.groupChapter(alice, dm),
 		s.azureChapter(alice, bob, dm),
+		s.presenceChapter(cast[5], bob, link),
 		s.ticketChapter(alice, dm, link),
 		s.portalChapters(alice, bob, carol, dm),
 		s.earlyChapter(alice, dm),

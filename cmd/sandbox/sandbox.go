@@ -201,7 +201,7 @@ func (s *sandbox) simulate(m manners) (err error) {
 		File: filepath.Join(s.dir, "tenant.json"),
 		App: pimtest.App{ClientID: belayApp, Name: "Belay", PrincipalID: belayItself, ClientSecret: s.kept.EntraSecret,
 			RedirectURIs: []string{s.urls[atBot] + "/signin/entra/callback"}, Delegated: delegated(), Application: application(),
-			URI: manifest.AppURI(belayApp), Clients: signin.TeamsClients()}})
+			URI: manifest.AppURI(belayApp), Clients: signin.TeamsClients(), Registration: pimtest.Registration{IDClaims: []string{"auth_time"}}}})
 	if err != nil {
 		return fmt.Errorf("the sandbox's tenant is damaged; choose another --data or remove the directory: %w", err)
 	}
@@ -254,6 +254,7 @@ func (s *sandbox) config() app.Config {
 			PolicyMaxAge: time.Minute, ReadsPerMinute: 600, GraphResource: "https://graph.microsoft.com", AzureResources: true, ARMResource: "https://management.azure.com"},
 		Requests: app.Requests{WarnBefore: 10 * time.Minute, Acknowledge: []app.Acknowledgement{{Roles: []string{"Finance Vault"},
 			Text: "I know that every owner of the vault is reported to the auditors."}}},
+		Approval: app.Approval{Presence: "session", EveryTime: []string{"most-privileged"}},
 		Slack: app.Slack{AppID: slackApp, TeamID: slackTeam, BotToken: app.Secret(s.kept.SlackToken), SigningSecret: app.Secret(s.kept.SlackSigning),
 			ClientID: "contoso.belay", ClientSecret: app.Secret(s.kept.SlackClient)},
 		Teams: app.Teams{AppID: belayApp, SingleSignOn: s.signOn, ServiceHosts: []string{connector[len("http://"):]}, ServiceURL: connector + "/",

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -29,6 +30,7 @@ type authorization struct {
 	Scope     string
 	Hint      string
 	Claims    claimsRequest
+	Anew      bool // whoever is signed in already proves it anew
 }
 
 // flowLife is how long a person may take, in wall time.
@@ -37,7 +39,7 @@ const flowLife = 15 * time.Minute
 // authorizeParams are the parameters of an authorization request that the tenant
 // knows.
 const authorizeParams = " client_id response_type redirect_uri scope state nonce code_challenge code_challenge_method" +
-	" claims login_hint domain_hint prompt response_mode client_info "
+	" claims login_hint domain_hint prompt max_age response_mode client_info "
 
 var challengeShape = regexp.MustCompile(`^[A-Za-z0-9_-]{43}$`)
 
@@ -86,6 +88,11 @@ func (t *Tenant) authorize(q url.Values) (ask authorization, back *url.URL, e *s
 	case !slices.Contains([]string{"", "login", "select_account", "consent"}, q.Get("prompt")):
 		return ask, back, fault("invalid_request", 90023, "The prompt value '%s' is not supported.", q.Get("prompt"))
 	}
+	if age := q.Get("max_age"); age != "" {
+		if n, err := strconv.Atoi(age); err != nil || n < 0 {
+			return ask, back, fault("invalid_request", 90023, "The max_age value '%s' is not supported.", age)
+		}
+	}
 	asked, e := parseScopes(q.Get("scope"))
 	if e != nil {
 		return ask, back, e
@@ -106,6 +113,7 @@ func (t *Tenant) authorize(q url.Values) (ask authorization, back *url.URL, e *s
 	return authorization{
 		Redirect: redirect, State: q.Get("state"), Nonce: q.Get("nonce"), Challenge: q.Get("code_challenge"),
 		Scope: q.Get("scope"), Hint: q.Get("login_hint"), Claims: claims,
+		Anew: q.Get("prompt") == "login" || q.Get("max_age") == "0",
 	}, back, nil
 }
 
@@ -148,7 +156,7 @@ func (t *Tenant) needsMFA(a authorization) bool {
 // finish ends a flow with a code and gives the redirect to the app.
 func (t *Tenant) finish(id string, f *flow, amr []string) string {
 	now := t.wall()
-	s := signIn{User: f.User, AMR: amr, At: now}
+	s := signIn{User: f.User, AMR: amr, At: now.Add(-t.manners.Old)}
 	if slices.Contains(amr, "mfa") {
 		s.ACRS = f.Ask.Claims.ACRS
 	}

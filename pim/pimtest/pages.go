@@ -91,8 +91,12 @@ func (t *Tenant) authorizePage(r *http.Request, browser string) answer {
 	if fresh {
 		browser = randomText()
 	}
+	title := "Sign in"
+	if ask.Anew {
+		title = "Sign in again"
+	}
 	a := t.page(http.StatusOK, pageData{
-		Title: "Sign in", Flow: t.begin(browser, ask), People: t.people(ask.Hint), StepUp: ask.Claims.ACRS,
+		Title: title, Flow: t.begin(browser, ask), People: t.people(ask.Hint), StepUp: ask.Claims.ACRS,
 	})
 	if fresh {
 		c := http.Cookie{Name: browserCookie, Value: browser, Path: "/" + t.opt.TenantID, HttpOnly: true, SameSite: http.SameSiteLaxMode}

@@ -114,6 +114,7 @@ type Tenant struct {
 	rng    *rand.Rand
 	key    *rsa.PrivateKey
 
+	manners   SignInManners
 	wantsMFA  bool // a policy of conditional access: no tokens on behalf of whom without MFA
 	armQuirks ARMQuirks
 }
@@ -185,6 +186,19 @@ func (t *Tenant) SetUnkind(u *Unkind) {
 		u = Kind()
 	}
 	t.unkind = *u
+}
+
+// SignInManners is how the sign-in page misbehaves towards who asks for a fresh sign-in.
+type SignInManners struct {
+	Old        time.Duration // it answers as if the person had signed in that long ago
+	NoAuthTime bool          // id tokens do not say when that was
+}
+
+// SetSignInManners replaces how the sign-in page behaves from now on.
+func (t *Tenant) SetSignInManners(m SignInManners) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.manners = m
 }
 
 // Issuer is the issuer of the tenant's id tokens.

@@ -154,6 +154,9 @@ func (t *Tenant) idToken(s signIn, scopes []string, nonce string) (string, error
 	if nonce != "" {
 		c["nonce"] = nonce
 	}
+	if slices.Contains(t.opt.App.Registration.IDClaims, "auth_time") && !t.manners.NoAuthTime {
+		c["auth_time"] = s.At.Unix()
+	}
 	if slices.Contains(scopes, "profile") {
 		c["oid"], c["name"], c["preferred_username"] = u.ID, u.Name, u.UPN
 	}

@@ -3,8 +3,11 @@ package signin
 import (
 	"context"
 	"crypto/subtle"
+	"encoding/json"
 	"errors"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/AzureAD/microsoft-authentication-library-for-go/apps/confidential"
 	"github.com/coreos/go-oidc/v3/oidc"
@@ -18,7 +21,8 @@ import (
 // that does not want this identity just drops it.
 //
 // Errors are *pim.Error. CodeSignIn: the code is used up, too old or not ours.
-// CodeInvalid: the id token is not what was asked for. CodeForbidden: an
+// CodeInvalid: the id token is not what was asked for. CodeNotFresh: a fresh sign-in was
+// asked for, and this is an older one. CodeForbidden: an
 // administrator has not agreed to all permissions. CodeStepUp: more proof is
 // needed. CodeUnavailable, CodeThrottled, CodeInvalidClientConfig as their names
 // say.
@@ -44,6 +48,9 @@ func (c *Client) Redeem(ctx context.Context, code string, a pim.Authorization) (
 		return who, nil, refusal(op, err)
 	}
 	if who, err = c.verify(ctx, result.IDToken.RawToken, a.Nonce); err != nil {
+		return pim.Identity{}, nil, err
+	}
+	if err := a.Proves(who, c.opts.Now()); err != nil {
 		return pim.Identity{}, nil, err
 	}
 
@@ -72,11 +79,12 @@ func (c *Client) verify(ctx context.Context, raw, nonce string) (pim.Identity, e
 		return refuse(errors.New("the nonce is another one"))
 	}
 	var claims struct {
-		Tenant string `json:"tid"`
-		ID     string `json:"oid"`
-		Name   string `json:"name"`
-		UPN    string `json:"preferred_username"`
-		Mail   string `json:"email"`
+		Tenant string          `json:"tid"`
+		ID     string          `json:"oid"`
+		Name   string          `json:"name"`
+		UPN    string          `json:"preferred_username"`
+		Mail   string          `json:"email"`
+		At     json.RawMessage `json:"auth_time"`
 	}
 	if err := t.Claims(&claims); err != nil {
 		return refuse(errors.New("the claims cannot be read"))
@@ -88,7 +96,17 @@ func (c *Client) verify(ctx context.Context, raw, nonce string) (pim.Identity, e
 		return refuse(errors.New("there is no object id"))
 	}
 	return pim.Identity{Tenant: c.opts.Tenant, Principal: pim.Principal{
-		ID: claims.ID, Name: claims.Name, UPN: claims.UPN, Mail: claims.Mail}}, nil
+		ID: claims.ID, Name: claims.Name, UPN: claims.UPN, Mail: claims.Mail}, SignedIn: authTime(claims.At)}, nil
+}
+
+// authTime reads the claim of that name: whole seconds. Anything else is as if it were
+// not there, which is enough for a sign-in that need not be fresh.
+func authTime(raw json.RawMessage) time.Time {
+	n, err := strconv.ParseInt(string(raw), 10, 64)
+	if err != nil || n <= 0 || n > 1<<40 {
+		return time.Time{}
+	}
+	return time.Unix(n, 0).UTC()
 }
 
 // idTokens is the verifier of id tokens. The sign-in service tells its keys when

@@ -202,7 +202,11 @@ func (c *Client) AuthURL(ctx context.Context, a pim.Authorization) (string, erro
 	q.Set("nonce", a.Nonce)
 	q.Set("code_challenge", base64.RawURLEncoding.EncodeToString(sum[:]))
 	q.Set("code_challenge_method", "S256")
-	if a.Choose {
+	switch {
+	case a.Fresh: // and Redeem looks whether it was one
+		q.Set("prompt", "login")
+		q.Set("max_age", "0")
+	case a.Choose:
 		q.Set("prompt", "select_account")
 	}
 	u.RawQuery = q.Encode()

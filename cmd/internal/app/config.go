@@ -25,6 +25,7 @@ type Config struct {
 	Keys      Keys      `koanf:"keys"`
 	Endpoints Endpoints `koanf:"endpoints"`
 	Requests  Requests  `koanf:"requests"`
+	Approval  Approval  `koanf:"approval"`
 	Limits    Limits    `koanf:"limits"`
 	Notices   Notices   `koanf:"notices"`
 	Audit     Audit     `koanf:"audit"`
@@ -120,6 +121,14 @@ type Requests struct {
 	WarnBefore  time.Duration     `koanf:"warn_before" default:"10m" doc:"How long before the end of a role its holder is warned, 1m to 2h."`
 	Quiet       string            `koanf:"quiet" doc:"When approvers are not reminded, such as 22:00-07:00 Europe/Berlin. Empty: they are at any time."`
 	Acknowledge []Acknowledgement `koanf:"acknowledge" doc:"Texts that a requester has to tick. The first rule that fits decides." example:"[{roles: [\"Global Administrator\"], text: \"I know that this is reported to the auditors.\"}]"`
+}
+
+// Approval says what a decision takes besides the approver's sign-in. The roles that
+// decide it are known by ids, which nobody but Microsoft gives; a name only adds.
+type Approval struct {
+	Presence  string   `koanf:"presence" default:"session" doc:"For roles that no list names: session (a decision is made with the approver's sign-in as it is) or every-time (it asks for a fresh one at the press)."`
+	EveryTime []string `koanf:"every_time" default:"most-privileged" doc:"Roles of which every decision asks for a fresh sign-in: names, ids of role definitions (Entra, Azure), object ids or names of groups; most-privileged are Microsoft's own that lead to every other. At most 200."`
+	Session   []string `koanf:"session" doc:"Ids of roles and groups that are not asked, although most-privileged or approval.presence: every-time means them."`
 }
 
 // Audit says how long the audit trail keeps what happened.

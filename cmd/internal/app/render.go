@@ -45,12 +45,20 @@ func render(b *strings.Builder, v reflect.Value, prefix, indent string) error {
 			env = ""
 		}
 		fmt.Fprintf(b, "%s# %s%s\n", indent, f.Tag.Get("doc"), env)
-		mark := ""
+		mark, standard := "", f.Tag.Get("default")
+		if list, ok := value.Interface().([]string); ok && standard != "" {
+			if standard, err = asJSON(strings.Split(standard, ",")); err != nil {
+				return fmt.Errorf("%s%s: %w", prefix, key, err)
+			}
+			if len(list) > 0 && text == standard {
+				mark = "# "
+			}
+		}
 		unset := value.IsZero() && value.Kind() != reflect.Bool
 		if plain := fmt.Sprint(value.Interface()); unset || plain == f.Tag.Get("default") || durationText(value) == f.Tag.Get("default") {
 			mark = "# "
-			if f.Tag.Get("default") != "" && unset {
-				text = f.Tag.Get("default")
+			if standard != "" && unset {
+				text = standard
 			}
 		}
 		fmt.Fprintf(b, "%s%s%s: %s\n", indent, mark, key, text)

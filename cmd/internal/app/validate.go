@@ -95,6 +95,7 @@ func (c Config) Validate() []string {
 	}
 	v.file("endpoints.ca_file", c.Endpoints.CAFile, checkAuthorities)
 	v.requests(c.Requests)
+	v.approval(c.Approval)
 	v.limits(c.Limits)
 	v.notices(c)
 	return v.faults

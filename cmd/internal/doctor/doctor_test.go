@@ -14,6 +14,7 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
+	"github.com/belaybot/belay/cmd/internal/app"
 	"github.com/belaybot/belay/pim"
 )
 
@@ -223,10 +224,21 @@ var broken = map[string]struct {
 	"a second address": {func(w *world) {
 		w.tenant.App.RedirectURIs = append(w.tenant.App.RedirectURIs, "https://old.contoso.example/")
 	}, "registration.redirects", map[string]Verdict{"registration.redirects": Warning}, []string{"https://old.contoso.example/"}},
-	"for every tenant":    {func(w *world) { w.tenant.App.Registration.Audience = "AzureADMultipleOrgs" }, "registration.audience", map[string]Verdict{"registration.audience": Fault}, nil},
-	"the implicit grant":  {func(w *world) { w.tenant.App.Registration.Implicit = true }, "registration.flows", map[string]Verdict{"registration.flows": Fault}, nil},
-	"a public client":     {func(w *world) { w.tenant.App.Registration.Public = true }, "registration.flows", map[string]Verdict{"registration.flows": Fault}, nil},
-	"no auth_time":        {func(w *world) { w.tenant.App.Registration.IDClaims = nil }, "registration.claims", map[string]Verdict{"registration.claims": Warning}, []string{"auth_time"}},
+	"for every tenant":   {func(w *world) { w.tenant.App.Registration.Audience = "AzureADMultipleOrgs" }, "registration.audience", map[string]Verdict{"registration.audience": Fault}, nil},
+	"the implicit grant": {func(w *world) { w.tenant.App.Registration.Implicit = true }, "registration.flows", map[string]Verdict{"registration.flows": Fault}, nil},
+	"a public client":    {func(w *world) { w.tenant.App.Registration.Public = true }, "registration.flows", map[string]Verdict{"registration.flows": Fault}, nil},
+	"no auth_time": {func(w *world) {
+		w.tenant.App.Registration.IDClaims = nil
+		w.cfg.Approval = app.Approval{Presence: "session", EveryTime: []string{}}
+	}, "registration.claims", map[string]Verdict{"registration.claims": Warning}, []string{"auth_time"}},
+	"no auth_time, and every decision needs it": {func(w *world) {
+		w.tenant.App.Registration.IDClaims = nil
+		w.cfg.Approval = app.Approval{Presence: "every-time"}
+	}, "registration.claims", map[string]Verdict{"registration.claims": Fault}, []string{"auth_time", "nobody can decide", "./entra-app.sh"}},
+	"no auth_time, and some decisions need it": {func(w *world) {
+		w.tenant.App.Registration.IDClaims = nil
+		w.cfg.Approval = app.Approval{Presence: "session", EveryTime: []string{"most-privileged"}}
+	}, "registration.claims", map[string]Verdict{"registration.claims": Fault}, []string{"auth_time"}},
 	"tokens of version 1": {func(w *world) { w.tenant.App.Registration.URIs = []string{"api://belay"} }, "registration.version", map[string]Verdict{"registration.version": Fault}, nil},
 	"tokens of version two": {func(w *world) {
 		w.tenant.App.Registration.URIs, w.tenant.App.Registration.TokenVersion = []string{"api://belay"}, 2

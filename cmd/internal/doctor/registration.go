@@ -259,8 +259,12 @@ func (v *visit) claims() says {
 			}
 		}
 	}
-	return warn("the optional claim auth_time is missing in id tokens, so that a fresh sign-in cannot be told from an old one",
-		"Add it: App registrations, Token configuration, Add optional claim, ID, auth_time; or ./entra-app.sh "+v.cfg.Entra.ClientID)
+	const add = "Add it: App registrations, Token configuration, Add optional claim, ID, auth_time; or ./entra-app.sh "
+	if v.cfg.Approval.AsksPresence() {
+		return fault("the optional claim auth_time is missing in id tokens, so that nobody can decide on a role of which approval wants a fresh sign-in",
+			add+v.cfg.Entra.ClientID)
+	}
+	return warn("the optional claim auth_time is missing in id tokens, so that a fresh sign-in cannot be told from an old one", add+v.cfg.Entra.ClientID)
 }
 
 func (v *visit) version() says {

@@ -6,8 +6,8 @@
 #   ./entra-app.sh
 #       makes the registration
 #   ./entra-app.sh APP_ID
-#       brings that registration up to date: its name, redirect URIs and permissions
-#       become those of entra-app.json
+#       brings that registration up to date: its name, redirect URIs, permissions and the
+#       optional claim auth_time (by which a fresh sign-in is told) become those of entra-app.json
 #
 # How Belay proves who it is, best first; set one of them, or do it later:
 #   FEDERATION_ISSUER=… FEDERATION_SUBJECT=… ./entra-app.sh
