@@ -64,6 +64,7 @@ type Bot struct {
 	watch   *watch
 
 	mu       sync.Mutex
+	serves   bool               // Run has begun
 	running  map[string]bool    // requests being settled here; true: look again afterwards
 	stumbles map[string]stumble // requests whose settling failed
 	slots    chan struct{}
@@ -134,6 +135,9 @@ func (b *Bot) Run(ctx context.Context) error {
 	t, hourly := time.NewTicker(tick), time.NewTicker(time.Hour)
 	defer t.Stop()
 	defer hourly.Stop()
+	b.mu.Lock()
+	b.serves = true
+	b.mu.Unlock()
 	if err := b.recover(ctx); err != nil && ctx.Err() == nil {
 		return err
 	}
@@ -212,7 +216,7 @@ func (b *Bot) kick(id string, again bool) {
 		b.running[id] = b.running[id] || again
 		return
 	}
-	if b.life.Err() != nil {
+	if b.life.Err() != nil || !b.serves {
 		return // the due index will bring it up again after the start
 	}
 	b.running[id] = false

@@ -17,6 +17,8 @@ import (
 // for each pillar, and one that plans whose lists they read. All end with the bot.
 func (b *Bot) lookout() {
 	b.rounds("planning", func(ctx context.Context) { b.planLook(ctx) })
+	var lookedAt time.Time
+	b.rounds("looking at links", func(ctx context.Context) { b.lookAtLinks(ctx, &lookedAt) })
 	for _, kind := range slices.Sorted(maps.Keys(b.o.Finders)) {
 		l := &lookout{b: b, kind: kind, finder: b.o.Finders[kind], last: map[string]time.Time{}, seen: map[string]time.Time{}}
 		b.rounds("reading approvers' lists", l.look)

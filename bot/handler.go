@@ -35,6 +35,8 @@ func (b *Bot) Handle(ctx context.Context, in Inbound) (reply Reply, later Later)
 		return b.installed(ctx, in, true), nil
 	case Uninstalled:
 		return b.installed(ctx, in, false), nil
+	case Left:
+		return b.left(ctx, in, s), nil
 	case Command:
 		return b.command(ctx, in, ParseCommand(s.Text))
 	case Press:
@@ -171,7 +173,7 @@ func (b *Bot) command(ctx context.Context, in Inbound, e Elevate) (Reply, Later)
 		}
 		return b.offer(ctx, in, a, Ticket{})
 	case SubUnlink:
-		return b.unlink(ctx, in, a), nil
+		return b.unlink(ctx, in, a, ""), nil
 	case "":
 		return b.elevate(ctx, in, a, e)
 	case SubHome:
@@ -236,22 +238,30 @@ func (b *Bot) offered(ctx context.Context, in Inbound, a actor, t Ticket) Reply 
 // Teams the platform vouches for who somebody is, so that their sign-in would
 // serve there as if nothing had been forgotten. Other accounts stay linked and
 // ask for a sign-in when it is needed.
-func (b *Bot) unlink(ctx context.Context, in Inbound, a actor) Reply {
+// other names another link of the same person, which was made elsewhere.
+func (b *Bot) unlink(ctx context.Context, in Inbound, a actor, other string) Reply {
 	if !a.known {
 		return Reply{Card: plain(Neutral, "Not linked", sayNotLinked)}
 	}
-	err := b.o.Store.Update(ctx, func(tx store.Tx) error {
-		if _, err := b.o.Links.Unlink(tx, in.User, auditActor(a.Person), "unlinked"); err != nil && !errors.Is(err, store.ErrNotFound) {
-			return err
+	var changed []string
+	at := b.o.Now().UTC()
+	err := b.o.Store.Update(ctx, func(tx store.Tx) (err error) {
+		user := in.User
+		if other != "" {
+			if user, err = b.o.Links.otherUser(tx, other, a.ID); err != nil {
+				return err
+			}
 		}
-		return nil
+		changed, err = b.endLink(tx, at, user, a.ID, auditActor(a.Person), EndedByPerson)
+		return err
 	})
-	if err == nil {
-		err = b.o.Grants.Forget(ctx, a.ID)
+	if errors.Is(err, store.ErrNotFound) {
+		return Reply{Card: plain(Neutral, "Not linked", sayNotLinkedThere)}
 	}
 	if err != nil {
 		return b.trouble(in, err)
 	}
+	b.afterEnd(a.ID, changed)
 	return Reply{Card: plain(Neutral, "Unlinked", sayUnlinked)}
 }
 
@@ -274,7 +284,7 @@ func (b *Bot) press(ctx context.Context, in Inbound, p Press) (Reply, Later) {
 	case VerbSignIn:
 		return b.signIn(ctx, in, p), nil
 	case VerbUnlink:
-		return b.unlink(ctx, in, a), nil
+		return b.unlink(ctx, in, a, p.ID), nil
 	case VerbApprove:
 		return b.intend(ctx, in, a, p, ToApprove, fmt.Sprintf("Approved in %s through Belay.", platformName(in.User.Platform)))
 	case VerbDeny:

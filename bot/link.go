@@ -44,6 +44,8 @@ type Link struct {
 	Direct Conversation `json:"direct"`
 	// Told: the person was told in chat what was linked.
 	Told bool `json:"told,omitempty"`
+	// Look is when it is looked at whether the user is still a full member; zero: never.
+	Look time.Time `json:"look,omitzero"`
 }
 
 // Ticket lets one person sign in once: to link, or to step up for a waiting
@@ -167,6 +169,11 @@ func (l *Links) At(tx store.Tx, principal string) ([]Link, error) {
 
 func (l *Links) put(tx store.Tx, link Link) error {
 	key := l.key(link.User)
+	if link.Look.IsZero() {
+		if err := l.plan(tx, key, &link, link.Linked.Add(lookEvery)); err != nil {
+			return err
+		}
+	}
 	if err := linked.Put(tx, key, link); err != nil {
 		return err
 	}
@@ -192,7 +199,7 @@ func (l *Links) Unlink(tx store.Tx, u User, by trail.Actor, why string) (Link, e
 	if err != nil {
 		return Link{}, err
 	}
-	if err := linkedBy.Delete(tx, l.indexKey(link.Principal.ID)+l.key(u)); err != nil {
+	if err := errors.Join(linkedBy.Delete(tx, l.indexKey(link.Principal.ID)+l.key(u)), l.unplan(tx, l.key(u), link)); err != nil {
 		return Link{}, err
 	}
 	if err := linked.Delete(tx, l.key(u)); err != nil {
@@ -214,6 +221,10 @@ func (l *Links) Check(tx store.Tx) []error {
 	see("links", linked.Scan(tx, "", "", func(key string, link Link) error {
 		_, err := linkedBy.Get(tx, l.indexKey(link.Principal.ID)+key)
 		see("link "+key+" is not in the index", err)
+		if !link.Look.IsZero() {
+			_, err = looks.Get(tx, dueKey(link.Look, key))
+			see("link "+key+" is never looked at", err)
+		}
 		return nil
 	}))
 	see("links-by-principal", linkedBy.Scan(tx, "", "", func(at, key string) error {
@@ -222,6 +233,14 @@ func (l *Links) Check(tx store.Tx) []error {
 			err = errors.New("the link is another person's")
 		}
 		see("links-by-principal entry "+at, err)
+		return nil
+	}))
+	see("link-looks", looks.Scan(tx, "", "", func(at, key string) error {
+		link, err := linked.Get(tx, key)
+		if err == nil && at != dueKey(link.Look, key) {
+			err = errors.New("the link is to be looked at another time")
+		}
+		see("link-looks entry "+at, err)
 		return nil
 	}))
 	return bad

@@ -174,6 +174,9 @@ func requesterText(r Request) string {
 			return sayNotFollowed(*r.Trouble)
 		}
 		for _, i := range r.Intents {
+			if i.Kind == ToActivate && i.Outcome == Unlinked {
+				return sayUnlinkedAsked
+			}
 			if i.Kind == ToActivate && i.Outcome == Lapsed {
 				return "Nobody signed in within 10 minutes, so nothing was asked of Microsoft."
 			}
@@ -304,7 +307,7 @@ func (p Projection) signInCard(r Request, i Intent) Card {
 	if i.Outcome == Lapsed {
 		return Card{Title: "The sign-in came too late", Text: "Nothing was sent. Press the button on the card again if it still waits."}
 	}
-	if i.Outcome == Dropped || i.Outcome == TakenBack {
+	if i.Outcome == Dropped || i.Outcome == TakenBack || i.Outcome == Unlinked {
 		return Card{Title: "No sign-in is needed any more", Text: "Nothing was sent. Type /elevate status to see where your requests stand."}
 	}
 	return Card{Title: "Signed in", Tone: Good, Text: "Belay goes on by itself."}
@@ -323,6 +326,8 @@ func answerCard(r Request, i Intent) (Card, bool) {
 	case i.Outcome == Accepted && i.Kind == ToDeny:
 		return Card{Title: "You denied " + what, Tone: Neutral, Text: "Microsoft recorded it under your name.",
 			Note: "Was this not you? Tell your security team at once."}, true
+	case i.Outcome == Unlinked:
+		return Card{Title: "Your answer was not sent", Tone: Bad, Text: sayUnlinkedAnswer}, true
 	case i.Outcome == Lapsed:
 		return Card{Title: "Your answer was not sent", Tone: Bad, Text: "You did not sign in within 10 minutes. Press the button again if it still waits."}, true
 	case i.Outcome == Refused && i.Refusal != nil:

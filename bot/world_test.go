@@ -38,6 +38,7 @@ type world struct {
 	change func(*bot.Options) // nil: as they are
 	quiet  bot.QuietHours
 	silent bot.Exchanger // nil: browsers only
+	trail  bot.Trail     // nil: none
 	looks  looks
 
 	mu     sync.Mutex
@@ -153,7 +154,7 @@ func (w *world) advance(d time.Duration) {
 func (w *world) start() {
 	w.t.Helper()
 	sealed := store.Seal(w.disk, w.keys)
-	w.links = bot.NewLinks(bot.LinkOptions{Store: sealed, Pseudonym: w.keys.Pseudonym, PublicURL: "https://belay.example",
+	w.links = bot.NewLinks(bot.LinkOptions{Store: sealed, Pseudonym: w.keys.Pseudonym, PublicURL: "https://belay.example", Trail: w.trail,
 		Profiles: map[bot.Platform]bot.Profiles{bot.Slack: w.slack}, Directory: w.ms,
 		SignedIn: func(ctx context.Context, principal string, t bot.Ticket) error {
 			if w.silent == nil {
@@ -172,7 +173,7 @@ func (w *world) start() {
 		Profiles: map[bot.Platform]bot.Profiles{bot.Slack: w.slack}, Now: w.now, Reads: 1000, Quiet: w.quiet,
 		Notices: func(bot.Notice, pim.EligibleAssignment) []bot.Conversation { return channels },
 		Log:     slog.New(slog.NewTextHandler(w.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))}
-	o.SingleSignOn = w.silent
+	o.SingleSignOn, o.Trail = w.silent, w.trail
 	if w.change != nil {
 		w.change(&o)
 	}
