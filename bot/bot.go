@@ -27,6 +27,8 @@ type Options struct {
 	Directory Directory
 	Grants    Grants
 	Links     *Links
+	// EachTime: people sign in for each act, and Grants keeps nothing for longer.
+	EachTime bool
 	// SingleSignOn takes what a chat client brings for a sign-in; nil: browsers only.
 	SingleSignOn Exchanger
 	Chats        map[Platform]Chat
@@ -108,7 +110,7 @@ func New(o Options) (*Bot, error) {
 	life, stop := context.WithCancel(context.Background())
 	return &Bot{
 		o:        o,
-		project:  Projection{Notices: o.Notices, SignIn: o.Links.URL, Silent: o.SingleSignOn != nil, Portal: o.Portal, WarnBefore: o.WarnBefore, Quiet: o.Quiet},
+		project:  Projection{Notices: o.Notices, SignIn: o.Links.URL, Silent: o.SingleSignOn != nil, EachTime: o.EachTime, Portal: o.Portal, WarnBefore: o.WarnBefore, Quiet: o.Quiet},
 		docs:     documents{hide: o.Pseudonym},
 		owner:    o.Owner,
 		reads:    newBudget(o.Reads),
@@ -272,6 +274,9 @@ func (b *Bot) changeIn(tx store.Tx, id string, at time.Time, events ...Event) (R
 		return r, err
 	}
 	if err := b.audit(tx, before, r, at); err != nil {
+		return r, err
+	}
+	if err := b.spend(tx, before, r); err != nil {
 		return r, err
 	}
 	return r, b.handOver(tx, before, r, at)

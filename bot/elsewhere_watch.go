@@ -63,7 +63,9 @@ func (b *Bot) planLook(ctx context.Context) {
 	defer func() { b.watch.restUntil = time.Now().Add(planShare * time.Since(begun)) }()
 	var linked []pim.Principal
 	err := b.o.Store.View(ctx, func(tx store.Tx) (err error) {
-		linked, err = b.o.Links.Linked(tx, mostLinked)
+		if !b.o.EachTime { // else a sign-in is for its act, and no list is read with it
+			linked, err = b.o.Links.Linked(tx, mostLinked)
+		}
 		return err
 	})
 	if err != nil {

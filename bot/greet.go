@@ -166,5 +166,9 @@ func (b *Bot) tidings(l Link, o owed) Card {
 	case linkTried:
 		return triedCard(*o.Link)
 	}
-	return linkedCard(l, o.Again)
+	c := linkedCard(l, o.Again)
+	if b.o.EachTime {
+		c.Text += " " + sayEachTime
+	}
+	return c
 }

@@ -228,6 +228,7 @@ func (b *Bot) offered(ctx context.Context, in Inbound, a actor, t Ticket) Reply 
 		return b.trouble(in, err)
 	}
 	c := linkCard(b.project.signInActions(id, b.o.SingleSignOn != nil && t.silent()))
+	c.Note = b.project.linkNote()
 	if b.o.SingleSignOn != nil && t.silent() {
 		c.SignIn = &SignIn{Ticket: id, URL: b.o.Links.URL(id)}
 	}
@@ -321,7 +322,7 @@ func (b *Bot) intend(ctx context.Context, in Inbound, a actor, p Press, kind Int
 		if err != nil {
 			return err
 		}
-		events := []Event{Intended{ID: intent, Kind: kind, By: a.Person, Reason: reason, SignedIn: a.live, Ticket: ticket}}
+		events := []Event{Intended{ID: intent, Kind: kind, By: a.Person, Reason: reason, SignedIn: b.stands(a), Ticket: ticket}}
 		if before.adopts(a, p.Copy) {
 			events = append(events, Showed{Slot: copySlot(a.ID, p.Copy), Shown: Shown{Message: p.Copy}})
 		}
@@ -354,6 +355,7 @@ func (b *Bot) intend(ctx context.Context, in Inbound, a actor, p Press, kind Int
 // chat with Belay, where it outlives whatever happens to the card.
 func (b *Bot) waiting(r Request, i Intent) Reply {
 	c := signInToDecide(b.o.Links.URL(i.Ticket))
+	c.Note = b.project.linkNote()
 	if r.direct(i.By).ID != "" {
 		c.Text, c.Note, c.Actions = saySignInSent, "", nil
 	}
@@ -383,7 +385,7 @@ func (b *Bot) refusedPress(ctx context.Context, in Inbound, a actor, p Press, ki
 		if i.State != IntentWaiting || i.Kind != kind || i.By.ID != a.ID {
 			continue
 		}
-		if !a.live || i.Challenge {
+		if !b.stands(a) || i.Challenge {
 			return b.waiting(r, i)
 		}
 		// Signed in meanwhile for something else: this press is the word for this one.

@@ -64,6 +64,7 @@ type Ticket struct {
 	Expires time.Time `json:"expires"`         // zero: Made + TicketTime
 	Taken   bool      `json:"taken,omitempty"` // by a chat client, for its one silent sign-in
 	Used    bool      `json:"used,omitempty"`
+	Each    bool      `json:"each,omitempty"` // no sign-in is kept
 }
 
 // LinkOptions are what Links are made of. Store, Pseudonym and PublicURL are
@@ -80,6 +81,8 @@ type LinkOptions struct {
 	// Mapped is an administrator's word for Slack users whose e-mail address is
 	// not the directory's: Slack user id to Entra object id. It wins over e-mail.
 	Mapped map[string]string
+	// EachTime: no sign-in is kept, and the page says so.
+	EachTime bool
 	// SignedIn is called when a person's grant is kept, so that what waited for it
 	// goes on. nil: nobody waits.
 	SignedIn func(ctx context.Context, principal string, t Ticket) error
@@ -139,6 +142,7 @@ func (l *Links) Offer(tx store.Tx, id string, t Ticket) error {
 	if t.Expires.IsZero() {
 		t.Expires = t.Made.Add(TicketTime)
 	}
+	t.Each = l.o.EachTime
 	return tickets.Put(tx, hashed(id), t)
 }
 

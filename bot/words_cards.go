@@ -103,7 +103,7 @@ func (p Projection) requesterCard(r Request, now time.Time) Card {
 		for _, i := range r.Intents {
 			if i.Kind == ToActivate && i.State == IntentWaiting {
 				c.Actions = append(c.Actions, p.signInActions(i.Ticket, p.silently(i))...)
-				c.Note = sayLinkOnce
+				c.Note = p.linkNote()
 			}
 		}
 		c.Actions = append(c.Actions, cancel)
@@ -294,7 +294,7 @@ func approverText(r Request, who string) string {
 func (p Projection) signInCard(r Request, i Intent) Card {
 	if i.State == IntentWaiting {
 		if i.Kind == ToActivate {
-			return Card{Title: headline(r), Tone: Waiting, Text: requesterText(r), Actions: p.signInActions(i.Ticket, p.silently(i)), Note: sayLinkOnce}
+			return Card{Title: headline(r), Tone: Waiting, Text: requesterText(r), Actions: p.signInActions(i.Ticket, p.silently(i)), Note: p.linkNote()}
 		}
 		text := "Your answer on %s for %s is recorded. Belay relays it to Microsoft with your own sign-in, by itself, as soon as you are back."
 		if i.Challenge {
@@ -302,7 +302,7 @@ func (p Projection) signInCard(r Request, i Intent) Card {
 		}
 		return Card{Title: "Sign in to finish", Tone: Waiting,
 			Text:    fmt.Sprintf(text, roleAt(r.Role), personName(r.Requester.Principal)),
-			Actions: p.signInActions(i.Ticket, p.silently(i)), Note: sayLinkOnce}
+			Actions: p.signInActions(i.Ticket, p.silently(i)), Note: p.linkNote()}
 	}
 	if i.Outcome == Lapsed {
 		return Card{Title: "The sign-in came too late", Text: "Nothing was sent. Press the button on the card again if it still waits."}

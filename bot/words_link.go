@@ -72,6 +72,9 @@ func LinkPage(t Ticket) Card {
 		c.Facts = append(c.Facts, Fact{Name: "Slack workspace", Value: t.User.Tenant})
 		c.Text += " Slack is asked first who you are, then Microsoft."
 	}
+	if t.Each {
+		c.Text += " " + sayEachTime
+	}
 	if t.What != "" {
 		c.Facts = append(c.Facts, Fact{Name: "Goes on with", Value: t.What})
 	}

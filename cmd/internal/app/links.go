@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"time"
 
 	"github.com/belaybot/belay/bot"
@@ -120,6 +121,22 @@ func revokeLinks(ctx context.Context, a *App, by operator, in json.RawMessage, e
 	}
 	if given.All {
 		return emit(RevokeLine{Signins: left})
+	}
+	return nil
+}
+
+// dropSignIns forgets the sign-ins of a time when they were kept.
+func (a *App) dropSignIns(ctx context.Context) error {
+	n := 0
+	err := a.sealed.Update(ctx, func(tx store.Tx) (err error) {
+		n, err = a.people.ForgetAllIn(tx, "not kept any more")
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("the sign-ins that were kept before cannot be forgotten: %w", err)
+	}
+	if n > 0 {
+		a.log.Info("sign-ins that were kept before were forgotten", "records", n)
 	}
 	return nil
 }
