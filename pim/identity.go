@@ -14,6 +14,7 @@ type Authorization struct {
 	Kind     Kind   // the pillar whose service challenged: the claims are for a token of that service; empty: Graph's
 	Hint     string // the account to offer, a user principal name; empty: none
 	Choose   bool   // ask which account, even where only one is signed in
+	Issuer   string // who answered, as the browser came back with it (RFC 9207); empty: it was not told
 }
 
 // LogValue hides the secrets.

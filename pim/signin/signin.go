@@ -110,6 +110,7 @@ type Client struct {
 
 	mu       sync.Mutex
 	verifier *oidc.IDTokenVerifier
+	tells    bool                  // the sign-in service tells who it is when a browser comes back (RFC 9207)
 	asserted *oidc.IDTokenVerifier // of tokens of single sign-on
 	sessions map[string]*session   // by grant.Session: what lives in memory only
 }
