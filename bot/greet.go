@@ -51,6 +51,11 @@ func (b *Bot) oweGreeting(tx store.Tx, at time.Time, t Ticket) error {
 	if err != nil {
 		return err
 	}
+	if !l.Told {
+		if err := b.oweElsewhere(tx, at, l); err != nil {
+			return err
+		}
+	}
 	return b.putGreeting(tx, owed{User: t.User, Made: at, Wake: at, Again: l.Told})
 }
 
@@ -144,6 +149,13 @@ func (b *Bot) tell(ctx context.Context, id string, o owed, l Link, chat Chat) er
 	}
 	code := chatCode(err)
 	return errors.Join(err, b.o.Store.Update(context.WithoutCancel(ctx), func(tx store.Tx) error {
+		now, gerr := greetings.Get(tx, strings.TrimPrefix(id, greeting))
+		if errors.Is(gerr, store.ErrNotFound) || gerr == nil && (now.What != o.What || !now.Made.Equal(o.Made)) {
+			return nil // there is something else to say meanwhile
+		}
+		if gerr != nil {
+			return gerr
+		}
 		if err != nil && code != ChatUnreachable && code != ChatRefused {
 			return b.putGreeting(tx, retry)
 		}

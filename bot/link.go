@@ -86,7 +86,10 @@ type LinkOptions struct {
 	// SignedIn is called when a person's grant is kept, so that what waited for it
 	// goes on. nil: nobody waits.
 	SignedIn func(ctx context.Context, principal string, t Ticket) error
-	Log      *slog.Logger
+	// Taken is called, in a transaction, when a link was refused because holder has the
+	// account. nil: nobody is told.
+	Taken func(tx store.Tx, holder, tried Link) error
+	Log   *slog.Logger
 }
 
 // Links know who is who, and walk a person's browser through the sign-in.
@@ -108,6 +111,9 @@ func NewLinks(o LinkOptions) *Links {
 	}
 	if o.SignedIn == nil {
 		o.SignedIn = func(context.Context, string, Ticket) error { return nil }
+	}
+	if o.Taken == nil {
+		o.Taken = func(store.Tx, Link, Link) error { return nil }
 	}
 	o.PublicURL = strings.TrimRight(o.PublicURL, "/")
 	return &Links{o}

@@ -156,6 +156,7 @@ func (w *world) start() {
 	sealed := store.Seal(w.disk, w.keys)
 	w.links = bot.NewLinks(bot.LinkOptions{Store: sealed, Pseudonym: w.keys.Pseudonym, PublicURL: "https://belay.example", Trail: w.trail,
 		Profiles: map[bot.Platform]bot.Profiles{bot.Slack: w.slack}, Directory: w.ms,
+		Taken: func(tx store.Tx, holder, tried bot.Link) error { return w.bot.LinkTried(tx, holder, tried) },
 		SignedIn: func(ctx context.Context, principal string, t bot.Ticket) error {
 			if w.silent == nil {
 				return nil // see link

@@ -214,6 +214,7 @@ func (a *App) wire(client *http.Client, now func() time.Time) error {
 	}
 	links := bot.NewLinks(bot.LinkOptions{Store: sealed, Pseudonym: keys.Pseudonym, Trail: a.trail, PublicURL: cfg.PublicURL, Profiles: profiles,
 		Directory: roles, Mapped: cfg.Slack.Users, EachTime: !cfg.Entra.KeepSignIns, Log: a.log,
+		Taken: func(tx store.Tx, holder, tried bot.Link) error { return h.bot.LinkTried(tx, holder, tried) },
 		SignedIn: func(ctx context.Context, principal string, t bot.Ticket) error {
 			return h.bot.SignedIn(ctx, principal, t)
 		}})
