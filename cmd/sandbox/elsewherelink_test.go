@@ -40,8 +40,7 @@ func TestLinkIsToldInTheOtherChat(t *testing.T) {
 // administrator mapped them by mistake, and its holder is told that somebody signed in with it.
 func TestSecondUserOfOneAccount(t *testing.T) {
 	t.Parallel()
-	var w *world
-	w = runPrepared(t, t.TempDir(), manners{}, func(p *world) {
+	w := runPrepared(t, t.TempDir(), manners{}, func(p *world) {
 		p.reopen(func(c *app.Config) { c.Slack.Users = map[string]string{p.who("dave").Slack: p.who("alice").OID} })
 	})
 	alice, dave := w.who("alice"), w.who("dave")

@@ -201,7 +201,6 @@ func TestSignInServiceIsDown(t *testing.T) {
 // asked keeps the claims that a browser was sent to Microsoft with.
 type asked struct {
 	claims []string
-	next   http.RoundTripper
 }
 
 func (a *asked) RoundTrip(r *http.Request) (*http.Response, error) {

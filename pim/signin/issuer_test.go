@@ -35,3 +35,16 @@ func TestAnswerOfAnotherSignInService(t *testing.T) {
 		}
 	}
 }
+
+// A code that another tenant gave for the very same client id is nobody's here.
+func TestCodeOfAnotherTenant(t *testing.T) {
+	w := newWorld(t)
+	elsewhere := w.code(aliceID, authorization())
+	w.move(pimtest.Options{TenantID: tenantID, WallNow: w.now, Unhandled: func(s string) { t.Error(s) },
+		App: pimtest.App{ClientID: clientID, ClientSecret: secret, RedirectURIs: []string{redirect}, Delegated: signin.Scopes()}})
+	_, keep, err := w.client.Redeem(context.Background(), elsewhere, authorization())
+	w.refused(err, pim.CodeSignIn)
+	if keep != nil {
+		t.Error("there is something to keep")
+	}
+}
