@@ -157,3 +157,24 @@ func (h *heardTrail) all() []trail.Event {
 	defer h.mu.Unlock()
 	return slices.Clone(h.events)
 }
+
+// [Unlink] of another account ends a link of the presser's own Microsoft account only, whatever
+// the press carries.
+func TestUnlinkOfSomebodyElse(t *testing.T) {
+	w := newWorld(t)
+	w.link("alice")
+	w.link("carol")
+	ofAlice := w.keys.Pseudonym("chat user", "slack", "T1", "U-alice")
+	for _, id := range []string{ofAlice, strings.ToUpper(ofAlice), "made up", strings.Repeat("x", 5000), "\x00", "../" + ofAlice} {
+		reply := w.says("carol", bot.Press{Verb: bot.VerbUnlink, ID: id})
+		if reply.Card == nil || !strings.Contains(reply.Card.Text, "is not linked with your Microsoft account any more") {
+			t.Errorf("%.40q is answered %+v", id, reply.Card)
+		}
+	}
+	if live, _ := w.ms.Live(t.Context(), "oid-alice"); !live || !w.isLinked("alice") || !w.isLinked("carol") {
+		t.Error("somebody was unlinked")
+	}
+	if w.says("alice", bot.Press{Verb: bot.VerbUnlink, ID: ofAlice}); w.isLinked("alice") {
+		t.Error("her own link cannot be ended")
+	}
+}
