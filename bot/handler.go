@@ -71,6 +71,8 @@ func kindOf(s Said) string {
 		return "opened"
 	case Exchange:
 		return "exchange"
+	case Left:
+		return "left"
 	default:
 		return fmt.Sprintf("%T", s)
 	}

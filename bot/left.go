@@ -3,6 +3,7 @@ package bot
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/belaybot/belay/store"
@@ -62,7 +63,7 @@ func (l *Links) nextLook(ctx context.Context, now time.Time) (link Link, err err
 			return errors.Join(err, store.ErrNotFound)
 		}
 		if link, err = linked.Get(tx, due); err != nil {
-			return err
+			return fmt.Errorf("the index of looks names link %s: %v", due, err) //nolint:errorlint // not found is a fault here, and not the answer
 		}
 		if err := l.plan(tx, due, &link, now.Add(lookAgain)); err != nil {
 			return err
