@@ -51,7 +51,7 @@ func (b *Bot) oweGreeting(tx store.Tx, at time.Time, t Ticket) error {
 	if err != nil {
 		return err
 	}
-	if !l.Told {
+	if !l.Told && !l.Linked.Before(t.Made) { // by this very sign-in
 		if err := b.oweElsewhere(tx, at, l); err != nil {
 			return err
 		}

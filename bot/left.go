@@ -55,12 +55,18 @@ func (l *Links) nextLook(ctx context.Context, now time.Time) (link Link, err err
 			return store.Stop
 		})
 	}
-	if err := l.o.Store.View(ctx, find); err != nil || due == "" {
-		return Link{}, errors.Join(err, store.ErrNotFound)
+	if err := l.o.Store.View(ctx, find); err != nil {
+		return Link{}, err
+	}
+	if due == "" { // as nearly always: nothing is written
+		return Link{}, store.ErrNotFound
 	}
 	err = l.o.Store.Update(ctx, func(tx store.Tx) error {
-		if err := find(tx); err != nil || due == "" {
-			return errors.Join(err, store.ErrNotFound)
+		if err := find(tx); err != nil {
+			return err
+		}
+		if due == "" { // another process was faster
+			return store.ErrNotFound
 		}
 		if link, err = linked.Get(tx, due); err != nil {
 			return fmt.Errorf("the index of looks names link %s: %v", due, err) //nolint:errorlint // not found is a fault here, and not the answer

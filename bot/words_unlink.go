@@ -7,7 +7,7 @@ import "fmt"
 const (
 	sayUnlinkedAsked  = "Your chat account was unlinked before Microsoft was asked, so nothing was asked of Microsoft."
 	sayNotLinkedThere = "That account is not linked with your Microsoft account any more. Type /elevate unlink to unlink this one."
-	sayUnlinkedAnswer = "Your chat account was unlinked before Belay could relay it, so nothing was sent. To decide, link again and press the button on the card, if it still waits."
+	sayUnlinkedAnswer = "Your chat account was unlinked before Belay could relay it, so nothing was sent. If it is still wanted, link again and press the button on the card."
 )
 
 // farewellCard tells somebody that their link ended, and what that means.
