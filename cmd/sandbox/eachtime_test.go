@@ -111,3 +111,23 @@ func TestSignInsAreNotKeptAnyMore(t *testing.T) {
 		t.Error("the operator is not told")
 	}
 }
+
+// Azure's roles, where Belay itself reads little: asked, decided and seen without a sign-in
+// that lasts.
+func TestAzureWithoutKeptSignIns(t *testing.T) {
+	t.Parallel()
+	w := runConfigured(t, t.TempDir(), manners{}, keepNothing)
+	alice, bob := w.who("alice"), w.who("bob")
+	alice.linksSlack()
+	alice.asks("contributor 1h figures")
+	const production = contributor + " (subscription Production)"
+	alice.reads(production + " waits for approval")
+	bob.taps("Approve", "Alice Adams asks for "+production)
+	bob.signsIn(bob.teamsURL())
+	bob.sees("You approved " + production)
+	alice.until("5s", production+" is active")
+	w.pass("6m")
+	alice.presses("stop", production+" is active")
+	alice.signsIn(alice.slackURL())
+	alice.until("5s", production+" has ended")
+}
