@@ -202,8 +202,7 @@ func (l *Links) Told(tx store.Tx, u User) error {
 
 // Unlink forgets a chat user's link and returns what it was, or store.ErrNotFound. by
 // is who wants it, why a code for the audit trail.
-// The grant belongs to the principal: the caller drops it when At says that no
-// other link is left.
+// The sign-in belongs to the principal, and is the caller's to drop.
 func (l *Links) Unlink(tx store.Tx, u User, by trail.Actor, why string) (Link, error) {
 	link, err := l.Of(tx, u)
 	if err != nil {

@@ -13,7 +13,7 @@ const (
 // farewellCard tells somebody that their link ended, and what that means.
 func farewellCard(l Link, why string) Card {
 	c := Card{Title: "You are not linked any more", Tone: Waiting,
-		Text: fmt.Sprintf("The link with %s and your sign-in were forgotten, and nothing that you had not sent yet is sent.", personText(l.Principal))}
+		Text: fmt.Sprintf("The link with %s and your sign-in were forgotten, and what Microsoft had not heard of yet is not sent.", personText(l.Principal))}
 	switch why {
 	case EndedByOperator:
 		c.Text = "The people who run Belay ended it. " + c.Text
