@@ -1,10 +1,13 @@
 package bot_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/belaybot/belay/bot"
+	"github.com/belaybot/belay/store"
+	"github.com/belaybot/belay/store/storetest"
 )
 
 // A sign-in serves until the last act that is under way is settled, and no longer; a decision
@@ -42,4 +45,28 @@ func TestSignInServesForItsActs(t *testing.T) {
 		t.Errorf("the decision is %s; live %t", i.State, live("carol"))
 	}
 	w.sees(w.slack, "D-carol", "Sign in to finish", "it asks each time")
+}
+
+// The page says why somebody is asked each time, and says nothing of it elsewhere.
+func TestPageSaysWhyItAsksEachTime(t *testing.T) {
+	for _, each := range []bool{false, true} {
+		keys, err := store.NewKeyset()
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := store.Seal(storetest.Memory(), keys)
+		l := bot.NewLinks(bot.LinkOptions{Store: s, Pseudonym: keys.Pseudonym, EachTime: each})
+		if err := s.Update(t.Context(), func(tx store.Tx) error {
+			return l.Offer(tx, "id", bot.Ticket{User: alice, Expect: aliceID, Made: time.Now()})
+		}); err != nil {
+			t.Fatal(err)
+		}
+		ticket, err := l.Open(t.Context(), "id")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if text := bot.LinkPage(ticket).Text; strings.Contains(text, "it asks each time") != each {
+			t.Errorf("each time %t: the page says %s", each, text)
+		}
+	}
 }
