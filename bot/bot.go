@@ -27,6 +27,8 @@ type Options struct {
 	Directory Directory
 	Grants    Grants
 	Links     *Links
+	// EachTime: people sign in for each act, and Grants keeps nothing for longer.
+	EachTime bool
 	// SingleSignOn takes what a chat client brings for a sign-in; nil: browsers only.
 	SingleSignOn Exchanger
 	Chats        map[Platform]Chat
@@ -66,6 +68,7 @@ type Bot struct {
 	watch   *watch
 
 	mu       sync.Mutex
+	serves   bool               // Run has begun
 	running  map[string]bool    // requests being settled here; true: look again afterwards
 	stumbles map[string]stumble // requests whose settling failed
 	slots    chan struct{}
@@ -109,7 +112,7 @@ func New(o Options) (*Bot, error) {
 	life, stop := context.WithCancel(context.Background())
 	return &Bot{
 		o:        o,
-		project:  Projection{Notices: o.Notices, SignIn: o.Links.URL, Silent: o.SingleSignOn != nil, Portal: o.Portal, Presence: o.Presence, WarnBefore: o.WarnBefore, Quiet: o.Quiet},
+		project:  Projection{Notices: o.Notices, SignIn: o.Links.URL, Silent: o.SingleSignOn != nil, Portal: o.Portal, Presence: o.Presence, EachTime: o.EachTime, WarnBefore: o.WarnBefore, Quiet: o.Quiet},
 		docs:     documents{hide: o.Pseudonym},
 		owner:    o.Owner,
 		reads:    newBudget(o.Reads),
@@ -136,6 +139,9 @@ func (b *Bot) Run(ctx context.Context) error {
 	t, hourly := time.NewTicker(tick), time.NewTicker(time.Hour)
 	defer t.Stop()
 	defer hourly.Stop()
+	b.mu.Lock()
+	b.serves = true
+	b.mu.Unlock()
 	if err := b.recover(ctx); err != nil && ctx.Err() == nil {
 		return err
 	}
@@ -214,7 +220,7 @@ func (b *Bot) kick(id string, again bool) {
 		b.running[id] = b.running[id] || again
 		return
 	}
-	if b.life.Err() != nil {
+	if b.life.Err() != nil || !b.serves {
 		return // the due index will bring it up again after the start
 	}
 	b.running[id] = false
@@ -270,6 +276,9 @@ func (b *Bot) changeIn(tx store.Tx, id string, at time.Time, events ...Event) (R
 		return r, err
 	}
 	if err := b.audit(tx, before, r, at); err != nil {
+		return r, err
+	}
+	if err := b.spend(tx, before, r); err != nil {
 		return r, err
 	}
 	return r, b.handOver(tx, before, r, at)

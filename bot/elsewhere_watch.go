@@ -17,6 +17,8 @@ import (
 // for each pillar, and one that plans whose lists they read. All end with the bot.
 func (b *Bot) lookout() {
 	b.rounds("planning", func(ctx context.Context) { b.planLook(ctx) })
+	var lookedAt time.Time
+	b.rounds("looking at links", func(ctx context.Context) { b.lookAtLinks(ctx, &lookedAt) })
 	for _, kind := range slices.Sorted(maps.Keys(b.o.Finders)) {
 		l := &lookout{b: b, kind: kind, finder: b.o.Finders[kind], last: map[string]time.Time{}, seen: map[string]time.Time{}}
 		b.rounds("reading approvers' lists", l.look)
@@ -61,7 +63,9 @@ func (b *Bot) planLook(ctx context.Context) {
 	defer func() { b.watch.restUntil = time.Now().Add(planShare * time.Since(begun)) }()
 	var linked []pim.Principal
 	err := b.o.Store.View(ctx, func(tx store.Tx) (err error) {
-		linked, err = b.o.Links.Linked(tx, mostLinked)
+		if !b.o.EachTime { // else a sign-in is for its act, and no list is read with it
+			linked, err = b.o.Links.Linked(tx, mostLinked)
+		}
 		return err
 	})
 	if err != nil {

@@ -40,3 +40,6 @@ func (l *Limiter) Keys() int {
 	defer l.mu.Unlock()
 	return len(l.keys)
 }
+
+// LookAtLinks looks at one link that is due, as Run does again and again.
+func (b *Bot) LookAtLinks(ctx context.Context, last *time.Time) { b.lookAtLinks(ctx, last) }

@@ -17,7 +17,20 @@ type owed struct {
 	Made  time.Time `json:"made"`
 	Wake  time.Time `json:"wake"`
 	Again bool      `json:"again,omitempty"` // linked before: a fresh sign-in only
+	// What else there is to say than that User was linked, and of which link.
+	What tiding `json:"what,omitempty"`
+	Link *Link  `json:"link,omitempty"`
+	Why  string `json:"why,omitempty"`
 }
+
+// tiding is what a person is told of a link that is not the one they just made.
+type tiding string
+
+const (
+	linkEnded     tiding = "ended"     // User's own link, Link, has ended; there is none any more
+	linkElsewhere tiding = "elsewhere" // Link was made with the same Microsoft account
+	linkTried     tiding = "tried"     // Link was refused: User has that Microsoft account
+)
 
 var greetings = store.NewBucket[owed]("greetings") // pseudonym of the chat user
 
@@ -38,11 +51,31 @@ func (b *Bot) oweGreeting(tx store.Tx, at time.Time, t Ticket) error {
 	if err != nil {
 		return err
 	}
+	if !l.Told && !l.Linked.Before(t.Made) { // by this very sign-in
+		if err := b.oweElsewhere(tx, at, l); err != nil {
+			return err
+		}
+	}
 	return b.putGreeting(tx, owed{User: t.User, Made: at, Wake: at, Again: l.Told})
 }
 
+// oweFarewell makes it due to tell somebody that their link ended, in the place of whatever
+// else they were to be told.
+func (b *Bot) oweFarewell(tx store.Tx, at time.Time, l Link, why string) error {
+	return b.putGreeting(tx, owed{User: l.User, Made: at, Wake: at, What: linkEnded, Link: &l, Why: why})
+}
+
+// id is by what an owed message is known. Of what one person made elsewhere another word
+// must not take the place.
+func (o owed) id(b *Bot) string {
+	if o.What == linkElsewhere || o.What == linkTried {
+		return greeting + b.o.Pseudonym("greeting", string(o.User.Platform), o.User.Tenant, o.User.ID, string(o.What))
+	}
+	return b.greetingID(o.User)
+}
+
 func (b *Bot) putGreeting(tx store.Tx, o owed) error {
-	id := b.greetingID(o.User)
+	id := o.id(b)
 	if err := b.dropGreeting(tx, id); err != nil {
 		return err
 	}
@@ -76,12 +109,16 @@ func (b *Bot) greet(ctx context.Context, id string) {
 		if o, err = greetings.Get(tx, strings.TrimPrefix(id, greeting)); err != nil {
 			return err
 		}
+		if o.What == linkEnded {
+			l = *o.Link
+			return nil
+		}
 		l, err = b.o.Links.Of(tx, o.User)
 		return err
 	})
 	chat := b.o.Chats[o.User.Platform]
 	switch {
-	case errors.Is(err, store.ErrNotFound) || err == nil && (l.Told && !o.Again || chat == nil):
+	case errors.Is(err, store.ErrNotFound) || err == nil && (o.What == "" && l.Told && !o.Again || chat == nil):
 		err = b.o.Store.Update(ctx, func(tx store.Tx) error { return b.dropGreeting(tx, id) })
 	case err == nil:
 		err = b.tell(ctx, id, o, l, chat)
@@ -103,7 +140,7 @@ func (b *Bot) tell(ctx context.Context, id string, o owed, l Link, chat Chat) er
 		at, err = chat.Reach(tctx, l.Principal)
 	}
 	if err == nil {
-		_, err = chat.Post(tctx, at, id+"/"+o.Made.Format(time.RFC3339Nano), linkedCard(l, o.Again))
+		_, err = chat.Post(tctx, at, id+"/"+o.Made.Format(time.RFC3339Nano), b.tidings(l, o))
 	}
 	retry := o
 	retry.Wake = b.o.Now().UTC().Add(10 * time.Second)
@@ -112,14 +149,38 @@ func (b *Bot) tell(ctx context.Context, id string, o owed, l Link, chat Chat) er
 	}
 	code := chatCode(err)
 	return errors.Join(err, b.o.Store.Update(context.WithoutCancel(ctx), func(tx store.Tx) error {
+		now, gerr := greetings.Get(tx, strings.TrimPrefix(id, greeting))
+		if errors.Is(gerr, store.ErrNotFound) || gerr == nil && (now.What != o.What || !now.Made.Equal(o.Made)) {
+			return nil // there is something else to say meanwhile
+		}
+		if gerr != nil {
+			return gerr
+		}
 		if err != nil && code != ChatUnreachable && code != ChatRefused {
 			return b.putGreeting(tx, retry)
 		}
-		if err == nil {
+		if err == nil && o.What == "" {
 			if err := b.o.Links.Told(tx, o.User); err != nil && !errors.Is(err, store.ErrNotFound) {
 				return err
 			}
 		}
 		return b.dropGreeting(tx, id)
 	}))
+}
+
+// tidings is the card of an owed message to the person of l.
+func (b *Bot) tidings(l Link, o owed) Card {
+	switch o.What {
+	case linkEnded:
+		return farewellCard(l, o.Why)
+	case linkElsewhere:
+		return linkedElsewhereCard(*o.Link, b.o.Links.key(o.Link.User))
+	case linkTried:
+		return triedCard(*o.Link)
+	}
+	c := linkedCard(l, o.Again)
+	if b.o.EachTime {
+		c.Text += " " + sayEachTime
+	}
+	return c
 }

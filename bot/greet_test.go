@@ -1,7 +1,9 @@
 package bot_test
 
 import (
+	"context"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -18,4 +20,32 @@ func TestToldOfALinkLater(t *testing.T) {
 	if logs := w.logs.String(); !strings.Contains(logs, "could not be told yet") || strings.Contains(logs, "level=ERROR") {
 		t.Errorf("the operator is told:\n%s", logs)
 	}
+}
+
+// slowChat holds up the first post until it is let go.
+type slowChat struct {
+	bot.Chat
+	once       sync.Once
+	held, free chan struct{}
+}
+
+func (c *slowChat) Post(ctx context.Context, to bot.Conversation, key string, card bot.Card) (bot.Message, error) {
+	c.once.Do(func() {
+		close(c.held)
+		<-c.free
+	})
+	return c.Chat.Post(ctx, to, key, card)
+}
+
+// Whose link ends while they are being told of it are told of its end all the same.
+func TestRevokedWhileBeingTold(t *testing.T) {
+	w := newWorld(t)
+	slow := &slowChat{Chat: w.slack, held: make(chan struct{}), free: make(chan struct{})}
+	w.change = func(o *bot.Options) { o.Chats = map[bot.Platform]bot.Chat{bot.Slack: slow, bot.Teams: w.teams} }
+	w.restart()
+	w.link("alice")
+	<-slow.held
+	w.revokes("alice")
+	close(slow.free)
+	w.sees(w.slack, "D-alice", "You are not linked any more")
 }

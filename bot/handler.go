@@ -35,6 +35,8 @@ func (b *Bot) Handle(ctx context.Context, in Inbound) (reply Reply, later Later)
 		return b.installed(ctx, in, true), nil
 	case Uninstalled:
 		return b.installed(ctx, in, false), nil
+	case Left:
+		return b.left(ctx, in, s), nil
 	case Command:
 		return b.command(ctx, in, ParseCommand(s.Text))
 	case Press:
@@ -69,6 +71,8 @@ func kindOf(s Said) string {
 		return "opened"
 	case Exchange:
 		return "exchange"
+	case Left:
+		return "left"
 	default:
 		return fmt.Sprintf("%T", s)
 	}
@@ -171,7 +175,7 @@ func (b *Bot) command(ctx context.Context, in Inbound, e Elevate) (Reply, Later)
 		}
 		return b.offer(ctx, in, a, Ticket{})
 	case SubUnlink:
-		return b.unlink(ctx, in, a), nil
+		return b.unlink(ctx, in, a, ""), nil
 	case "":
 		return b.elevate(ctx, in, a, e)
 	case SubHome:
@@ -226,6 +230,7 @@ func (b *Bot) offered(ctx context.Context, in Inbound, a actor, t Ticket) Reply 
 		return b.trouble(in, err)
 	}
 	c := linkCard(b.project.signInActions(id, b.o.SingleSignOn != nil && t.silent()))
+	c.Note = b.project.linkNote()
 	if b.o.SingleSignOn != nil && t.silent() {
 		c.SignIn = &SignIn{Ticket: id, URL: b.o.Links.URL(id)}
 	}
@@ -236,22 +241,30 @@ func (b *Bot) offered(ctx context.Context, in Inbound, a actor, t Ticket) Reply 
 // Teams the platform vouches for who somebody is, so that their sign-in would
 // serve there as if nothing had been forgotten. Other accounts stay linked and
 // ask for a sign-in when it is needed.
-func (b *Bot) unlink(ctx context.Context, in Inbound, a actor) Reply {
+// other names another link of the same person, which was made elsewhere.
+func (b *Bot) unlink(ctx context.Context, in Inbound, a actor, other string) Reply {
 	if !a.known {
 		return Reply{Card: plain(Neutral, "Not linked", sayNotLinked)}
 	}
-	err := b.o.Store.Update(ctx, func(tx store.Tx) error {
-		if _, err := b.o.Links.Unlink(tx, in.User, auditActor(a.Person), "unlinked"); err != nil && !errors.Is(err, store.ErrNotFound) {
-			return err
+	var changed []string
+	at := b.o.Now().UTC()
+	err := b.o.Store.Update(ctx, func(tx store.Tx) (err error) {
+		user := in.User
+		if other != "" {
+			if user, err = b.o.Links.otherUser(tx, other, a.ID); err != nil {
+				return err
+			}
 		}
-		return nil
+		changed, err = b.endLink(tx, at, user, a.ID, auditActor(a.Person), EndedByPerson)
+		return err
 	})
-	if err == nil {
-		err = b.o.Grants.Forget(ctx, a.ID)
+	if errors.Is(err, store.ErrNotFound) {
+		return Reply{Card: plain(Neutral, "Not linked", sayNotLinkedThere)}
 	}
 	if err != nil {
 		return b.trouble(in, err)
 	}
+	b.afterEnd(a.ID, changed)
 	return Reply{Card: plain(Neutral, "Unlinked", sayUnlinked)}
 }
 
@@ -274,7 +287,7 @@ func (b *Bot) press(ctx context.Context, in Inbound, p Press) (Reply, Later) {
 	case VerbSignIn:
 		return b.signIn(ctx, in, p), nil
 	case VerbUnlink:
-		return b.unlink(ctx, in, a), nil
+		return b.unlink(ctx, in, a, p.ID), nil
 	case VerbApprove:
 		return b.intend(ctx, in, a, p, ToApprove, fmt.Sprintf("Approved in %s through Belay.", platformName(in.User.Platform)))
 	case VerbDeny:
@@ -311,7 +324,7 @@ func (b *Bot) intend(ctx context.Context, in Inbound, a actor, p Press, kind Int
 		if err != nil {
 			return err
 		}
-		events := []Event{Intended{ID: intent, Kind: kind, By: a.Person, Reason: reason, SignedIn: a.live, Ticket: ticket, Fresh: b.fresh(before.Role, kind)}}
+		events := []Event{Intended{ID: intent, Kind: kind, By: a.Person, Reason: reason, SignedIn: b.stands(a), Ticket: ticket, Fresh: b.fresh(before.Role, kind)}}
 		if before.adopts(a, p.Copy) {
 			events = append(events, Showed{Slot: copySlot(a.ID, p.Copy), Shown: Shown{Message: p.Copy}})
 		}
@@ -344,6 +357,7 @@ func (b *Bot) intend(ctx context.Context, in Inbound, a actor, p Press, kind Int
 // chat with Belay, where it outlives whatever happens to the card.
 func (b *Bot) waiting(r Request, i Intent) Reply {
 	c := signInToDecide(b.o.Links.URL(i.Ticket), i)
+	c.Note = b.project.linkNote()
 	if r.direct(i.By).ID != "" {
 		c.Text, c.Note, c.Actions = saySent(i), "", nil
 	}
@@ -373,7 +387,7 @@ func (b *Bot) refusedPress(ctx context.Context, in Inbound, a actor, p Press, ki
 		if i.State != IntentWaiting || i.Kind != kind || i.By.ID != a.ID {
 			continue
 		}
-		if !a.live || i.Challenge || b.fresh(r.Role, kind) {
+		if !b.stands(a) || i.Challenge || b.fresh(r.Role, kind) {
 			return b.waiting(r, i)
 		}
 		// Signed in meanwhile for something else: this press is the word for this one.

@@ -50,7 +50,7 @@ type Inbound struct {
 }
 
 // Said is what was done: one of Command, Press, Submit, Change, Search, Opened,
-// Exchange, Installed and Uninstalled.
+// Exchange, Installed, Uninstalled and Left.
 type Said interface{ said() }
 
 // Command is the text after "/elevate" (without it), trimmed.
@@ -116,6 +116,11 @@ type Installed struct{}
 // Uninstalled says that At can no longer be reached.
 type Uninstalled struct{}
 
+// Left says that the user is no full member any more: deactivated, or a guest. Any Card in
+// the answer says that this could not be recorded, and is to be said again.
+type Left struct{ Why string } // EndedAsLeft, EndedAsGuest
+
+func (Left) said()        {}
 func (Command) said()     {}
 func (Press) said()       {}
 func (Submit) said()      {}

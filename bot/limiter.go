@@ -107,7 +107,7 @@ func newLimits(l Limits) *limits {
 func (l *limits) take(in Inbound) (by string, wait time.Duration, ok bool) {
 	cost := costAct
 	switch in.Said.(type) {
-	case Installed, Uninstalled:
+	case Installed, Uninstalled, Left:
 		return "", 0, true // the platform's word, not a person's act
 	case Search, Change, Opened:
 		cost = costRead

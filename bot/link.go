@@ -44,6 +44,8 @@ type Link struct {
 	Direct Conversation `json:"direct"`
 	// Told: the person was told in chat what was linked.
 	Told bool `json:"told,omitempty"`
+	// Look is when it is looked at whether the user is still a full member; zero: never.
+	Look time.Time `json:"look,omitzero"`
 }
 
 // Ticket lets one person sign in once: to link, or to step up for a waiting
@@ -63,6 +65,7 @@ type Ticket struct {
 	Taken   bool      `json:"taken,omitempty"` // by a chat client, for its one silent sign-in
 	Used    bool      `json:"used,omitempty"`
 	Fresh   bool      `json:"fresh,omitempty"` // only a sign-in that is made for it will do
+	Each    bool      `json:"each,omitempty"`  // no sign-in is kept
 
 	AuthTime time.Time `json:"-"` // when that sign-in was, by Microsoft's word; for SignedIn
 }
@@ -81,10 +84,15 @@ type LinkOptions struct {
 	// Mapped is an administrator's word for Slack users whose e-mail address is
 	// not the directory's: Slack user id to Entra object id. It wins over e-mail.
 	Mapped map[string]string
+	// EachTime: no sign-in is kept, and the page says so.
+	EachTime bool
 	// SignedIn is called when a person's grant is kept, so that what waited for it
 	// goes on. nil: nobody waits.
 	SignedIn func(ctx context.Context, principal string, t Ticket) error
-	Log      *slog.Logger
+	// Taken is called, in a transaction, when a link was refused because holder has the
+	// account. nil: nobody is told.
+	Taken func(tx store.Tx, holder, tried Link) error
+	Log   *slog.Logger
 }
 
 // Links know who is who, and walk a person's browser through the sign-in.
@@ -106,6 +114,9 @@ func NewLinks(o LinkOptions) *Links {
 	}
 	if o.SignedIn == nil {
 		o.SignedIn = func(context.Context, string, Ticket) error { return nil }
+	}
+	if o.Taken == nil {
+		o.Taken = func(store.Tx, Link, Link) error { return nil }
 	}
 	o.PublicURL = strings.TrimRight(o.PublicURL, "/")
 	return &Links{o}
@@ -140,6 +151,7 @@ func (l *Links) Offer(tx store.Tx, id string, t Ticket) error {
 	if t.Expires.IsZero() {
 		t.Expires = t.Made.Add(TicketTime)
 	}
+	t.Each = l.o.EachTime
 	return tickets.Put(tx, hashed(id), t)
 }
 
@@ -170,6 +182,11 @@ func (l *Links) At(tx store.Tx, principal string) ([]Link, error) {
 
 func (l *Links) put(tx store.Tx, link Link) error {
 	key := l.key(link.User)
+	if link.Look.IsZero() {
+		if err := l.plan(tx, key, &link, link.Linked.Add(lookEvery)); err != nil {
+			return err
+		}
+	}
 	if err := linked.Put(tx, key, link); err != nil {
 		return err
 	}
@@ -188,14 +205,13 @@ func (l *Links) Told(tx store.Tx, u User) error {
 
 // Unlink forgets a chat user's link and returns what it was, or store.ErrNotFound. by
 // is who wants it, why a code for the audit trail.
-// The grant belongs to the principal: the caller drops it when At says that no
-// other link is left.
+// The sign-in belongs to the principal, and is the caller's to drop.
 func (l *Links) Unlink(tx store.Tx, u User, by trail.Actor, why string) (Link, error) {
 	link, err := l.Of(tx, u)
 	if err != nil {
 		return Link{}, err
 	}
-	if err := linkedBy.Delete(tx, l.indexKey(link.Principal.ID)+l.key(u)); err != nil {
+	if err := errors.Join(linkedBy.Delete(tx, l.indexKey(link.Principal.ID)+l.key(u)), l.unplan(tx, l.key(u), link)); err != nil {
 		return Link{}, err
 	}
 	if err := linked.Delete(tx, l.key(u)); err != nil {
@@ -217,6 +233,10 @@ func (l *Links) Check(tx store.Tx) []error {
 	see("links", linked.Scan(tx, "", "", func(key string, link Link) error {
 		_, err := linkedBy.Get(tx, l.indexKey(link.Principal.ID)+key)
 		see("link "+key+" is not in the index", err)
+		if !link.Look.IsZero() {
+			_, err = looks.Get(tx, dueKey(link.Look, key))
+			see("link "+key+" is never looked at", err)
+		}
 		return nil
 	}))
 	see("links-by-principal", linkedBy.Scan(tx, "", "", func(at, key string) error {
@@ -225,6 +245,14 @@ func (l *Links) Check(tx store.Tx) []error {
 			err = errors.New("the link is another person's")
 		}
 		see("links-by-principal entry "+at, err)
+		return nil
+	}))
+	see("link-looks", looks.Scan(tx, "", "", func(at, key string) error {
+		link, err := linked.Get(tx, key)
+		if err == nil && at != dueKey(link.Look, key) {
+			err = errors.New("the link is to be looked at another time")
+		}
+		see("link-looks entry "+at, err)
 		return nil
 	}))
 	return bad

@@ -248,6 +248,9 @@ func (l *Links) Complete(ctx context.Context, h Hop, who pim.Identity, keep func
 		}
 		return l.audit(tx, link, now, authTime)
 	})
+	if taken, ok := errors.AsType[*takenError](err); ok {
+		return Link{}, errors.Join(err, l.taken(ctx, taken.holder, Link{User: t.User, Principal: principal, Tenant: who.Tenant, Linked: now}))
+	}
 	if err != nil {
 		return Link{}, err
 	}
@@ -323,7 +326,7 @@ func (l *Links) bind(tx store.Tx, t Ticket, p pim.Principal, tenant string, now 
 	}
 	for _, o := range others {
 		if o.User.Platform == t.User.Platform && o.User.Tenant == t.User.Tenant && o.User.ID != t.User.ID {
-			return Link{}, refuse(CodeNotAllowed, sayPrincipalTaken)
+			return Link{}, &Error{Code: CodeNotAllowed, Message: sayPrincipalTaken, Err: &takenError{o}}
 		}
 	}
 	link.User.Name = t.User.Name

@@ -29,6 +29,7 @@ func TestFirstSlackLink(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
+	want.Look = w.now.Add(24 * time.Hour)
 	if stored, _ := w.linked(alice); !cmp.Equal(stored, want) {
 		t.Errorf("stored %+v", stored)
 	}

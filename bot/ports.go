@@ -168,6 +168,9 @@ type Grants interface {
 	Live(ctx context.Context, person string) (bool, error)
 	// Forget drops the person's sign-in. Nothing to drop is no error.
 	Forget(ctx context.Context, person string) error
+	// ForgetIn is Forget within a transaction; why is a code for the audit trail. A
+	// sign-in that is forgotten does not come back if the transaction fails.
+	ForgetIn(tx store.Tx, person, why string) error
 }
 
 // Exchanger redeems the token by which a chat platform vouches for a person. Errors

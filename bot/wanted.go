@@ -36,7 +36,9 @@ type Projection struct {
 	Notices func(Notice, pim.EligibleAssignment) []Conversation // where a notice goes
 	SignIn  func(ticket string) string                          // URL of a one-time link
 	Silent  bool                                                // chat clients may take a sign-in up
-	Portal  string                                              // base URL of the Entra portal
+	// EachTime: no sign-in is kept, and people are told why they are asked each time.
+	EachTime bool
+	Portal   string // base URL of the Entra portal
 
 	Presence func(pim.EligibleAssignment) bool // of which roles a decision needs a fresh sign-in; nil: of none
 

@@ -30,6 +30,7 @@ const (
 	sayOneMoment   = "One moment: Belay is asking Microsoft what you are eligible for."
 	sayGuest       = "Belay serves full members of this workspace only. Guests, bots and people from other organisations use the Entra portal instead."
 	sayLinkFirst   = "Sign in with Microsoft once, so that Belay can act with your own rights. It has none of its own."
+	sayEachTime    = "Your organisation has Belay keep no sign-in: it asks each time, and forgets it when this is done."
 	sayLinkOnce    = "The link works once, for you only, for 10 minutes."
 	sayNoRoles     = "You are not eligible for any role right now. Ask an administrator for an eligible assignment in Privileged Identity Management."
 	sayRestarted   = "Belay had to read the role's rules again. Nothing was sent yet: check what you filled in and send it once more."

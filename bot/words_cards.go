@@ -103,7 +103,7 @@ func (p Projection) requesterCard(r Request, now time.Time) Card {
 		for _, i := range r.Intents {
 			if i.Kind == ToActivate && i.State == IntentWaiting {
 				c.Actions = append(c.Actions, p.signInActions(i.Ticket, p.silently(r, i))...)
-				c.Note = sayLinkOnce
+				c.Note = p.linkNote()
 			}
 		}
 		c.Actions = append(c.Actions, cancel)
@@ -174,6 +174,9 @@ func requesterText(r Request) string {
 			return sayNotFollowed(*r.Trouble)
 		}
 		for _, i := range r.Intents {
+			if i.Kind == ToActivate && i.Outcome == Unlinked {
+				return sayUnlinkedAsked
+			}
 			if i.Kind == ToActivate && i.Outcome == Lapsed {
 				return "Nobody signed in within 10 minutes, so nothing was asked of Microsoft."
 			}
@@ -299,7 +302,7 @@ func approverText(r Request, who string) string {
 func (p Projection) signInCard(r Request, i Intent) Card {
 	if i.State == IntentWaiting {
 		if i.Kind == ToActivate {
-			return Card{Title: headline(r), Tone: Waiting, Text: requesterText(r), Actions: p.signInActions(i.Ticket, p.silently(r, i)), Note: sayLinkOnce}
+			return Card{Title: headline(r), Tone: Waiting, Text: requesterText(r), Actions: p.signInActions(i.Ticket, p.silently(r, i)), Note: p.linkNote()}
 		}
 		text := "Your answer on %s for %s is recorded. Belay relays it to Microsoft with your own sign-in, by itself, as soon as you are back."
 		if i.Challenge {
@@ -310,12 +313,12 @@ func (p Projection) signInCard(r Request, i Intent) Card {
 		}
 		return Card{Title: "Sign in to finish", Tone: Waiting,
 			Text:    fmt.Sprintf(text, roleAt(r.Role), personName(r.Requester.Principal)),
-			Actions: p.signInActions(i.Ticket, p.silently(r, i)), Note: sayLinkOnce}
+			Actions: p.signInActions(i.Ticket, p.silently(r, i)), Note: p.linkNote()}
 	}
 	if i.Outcome == Lapsed {
 		return Card{Title: "The sign-in came too late", Text: "Nothing was sent. Press the button on the card again if it still waits."}
 	}
-	if i.Outcome == Dropped || i.Outcome == TakenBack {
+	if i.Outcome == Dropped || i.Outcome == TakenBack || i.Outcome == Unlinked {
 		return Card{Title: "No sign-in is needed any more", Text: "Nothing was sent. Type /elevate status to see where your requests stand."}
 	}
 	text := "Belay goes on by itself."
@@ -338,6 +341,8 @@ func answerCard(r Request, i Intent) (Card, bool) {
 	case i.Outcome == Accepted && i.Kind == ToDeny:
 		return Card{Title: "You denied " + what, Tone: Neutral, Text: "Microsoft recorded it under your name.",
 			Note: "Was this not you? Tell your security team at once."}, true
+	case i.Outcome == Unlinked:
+		return Card{Title: "Your answer was not sent", Tone: Bad, Text: sayUnlinkedAnswer}, true
 	case i.Outcome == Lapsed:
 		return Card{Title: "Your answer was not sent", Tone: Bad, Text: "You did not sign in within 10 minutes. Press the button again if it still waits."}, true
 	case i.Outcome == Refused && i.Refusal != nil:

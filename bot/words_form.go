@@ -116,6 +116,14 @@ func policyNote(policies ...pim.Policy) string {
 	return ""
 }
 
+// linkNote is what a card with a sign-in link says of it.
+func (p Projection) linkNote() string {
+	if p.EachTime {
+		return sayLinkOnce + " " + sayEachTime
+	}
+	return sayLinkOnce
+}
+
 func linkCard(actions []Action) Card {
 	return Card{Title: "Sign in with Microsoft", Tone: Waiting, Text: sayLinkFirst, Actions: actions, Note: sayLinkOnce}
 }

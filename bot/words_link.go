@@ -76,6 +76,9 @@ func LinkPage(t Ticket) Card {
 	if t.Fresh {
 		c.Text = "This decision needs you yourself: Microsoft asks you to sign in again, even where you are signed in. Belay then goes on with what you decided, and with nothing else."
 	}
+	if t.Each {
+		c.Text += " " + sayEachTime
+	}
 	if t.What != "" {
 		c.Facts = append(c.Facts, Fact{Name: "Goes on with", Value: t.What})
 	}

@@ -39,6 +39,7 @@ type world struct {
 	quiet   bot.QuietHours
 	silent  bot.Exchanger // nil: browsers only
 	resumes bool          // a sign-in through the links lets go on what waited
+	trail   bot.Trail     // nil: none
 	only    string        // the request of a world with one
 	looks   looks
 
@@ -155,8 +156,9 @@ func (w *world) advance(d time.Duration) {
 func (w *world) start() {
 	w.t.Helper()
 	sealed := store.Seal(w.disk, w.keys)
-	w.links = bot.NewLinks(bot.LinkOptions{Store: sealed, Pseudonym: w.keys.Pseudonym, PublicURL: "https://belay.example",
+	w.links = bot.NewLinks(bot.LinkOptions{Store: sealed, Pseudonym: w.keys.Pseudonym, PublicURL: "https://belay.example", Trail: w.trail,
 		Profiles: map[bot.Platform]bot.Profiles{bot.Slack: w.slack}, Directory: w.ms,
+		Taken: func(tx store.Tx, holder, tried bot.Link) error { return w.bot.LinkTried(tx, holder, tried) },
 		SignedIn: func(ctx context.Context, principal string, t bot.Ticket) error {
 			if w.silent == nil && !w.resumes {
 				return nil // see link
@@ -174,7 +176,7 @@ func (w *world) start() {
 		Profiles: map[bot.Platform]bot.Profiles{bot.Slack: w.slack}, Now: w.now, Reads: 1000, Quiet: w.quiet,
 		Notices: func(bot.Notice, pim.EligibleAssignment) []bot.Conversation { return channels },
 		Log:     slog.New(slog.NewTextHandler(w.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))}
-	o.SingleSignOn = w.silent
+	o.SingleSignOn, o.Trail = w.silent, w.trail
 	if w.change != nil {
 		w.change(&o)
 	}

@@ -85,7 +85,7 @@ func Slack(a App) ([]byte, error) {
 	}}
 	m.OAuth.Redirects = []string{a.at(SlackCallback)}
 	m.OAuth.Scopes.User, m.OAuth.Scopes.Bot = SlackSignInScopes(), SlackScopes()
-	m.Settings.Events.URL, m.Settings.Events.Bot = a.at(SlackEvents), []string{"app_home_opened", "app_uninstalled", "tokens_revoked"}
+	m.Settings.Events.URL, m.Settings.Events.Bot = a.at(SlackEvents), []string{"app_home_opened", "app_uninstalled", "tokens_revoked", "user_change"}
 	m.Settings.Interactivity.Enabled = true
 	m.Settings.Interactivity.URL, m.Settings.Interactivity.Options = a.at(SlackInteractions), a.at(SlackOptions)
 	return indented(m)

@@ -18,6 +18,7 @@ type Authorization struct {
 	Kind     Kind   // the pillar whose service challenged: the claims are for a token of that service; empty: Graph's
 	Hint     string // the account to offer, a user principal name; empty: none
 	Choose   bool   // ask which account, even where only one is signed in
+	Issuer   string // who answered, as the browser came back with it (RFC 9207); empty: it was not told
 
 	// Fresh asks for a sign-in that is made now, whoever is signed in already, and takes
 	// no other one: none from before Since, which is when this trip began.

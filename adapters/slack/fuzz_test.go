@@ -22,6 +22,7 @@ func FuzzDeliver(f *testing.F) {
 		f.Add(uint8(i), uint8(0), []byte("payload="+url.QueryEscape(`{"type":"block_actions","api_app_id":"A111","team":{"id":"T111"},"user":{"id":"U111"},"container":{"message_ts":"1.2","channel_id":"C111"},"actions":[{"type":"button","action_id":"approve","value":"r"}]}`)))
 		f.Add(uint8(i), uint8(0), []byte("payload="+url.QueryEscape(`{"type":"block_suggestion","api_app_id":"A111","team":{"id":"T111"},"user":{"id":"U111"},"action_id":"role","value":"x","view":{"id":"V","type":"modal","callback_id":"ask","private_metadata":"{\"id\":\"f\"}"}}`)))
 		f.Add(uint8(i), uint8(1), []byte(`{"type":"event_callback","api_app_id":"A111","team_id":"T111","event":{"type":"app_home_opened","user":"U111","channel":"D1","tab":"home"}}`))
+		f.Add(uint8(i), uint8(1), []byte(`{"type":"event_callback","api_app_id":"A111","team_id":"T111","event":{"type":"user_change","user":{"id":"U111","team_id":"T111","deleted":true,"is_restricted":false}}}`))
 	}
 	f.Fuzz(func(t *testing.T, route, contentType uint8, body []byte) {
 		h := &heard{}

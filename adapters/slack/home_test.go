@@ -229,6 +229,12 @@ func TestStrangeEvents(t *testing.T) {
 		`{"type":"event_callback","api_app_id":"A111","event":{"type":"app_home_opened","tab":"home","user":"U1"}}`:                                               http.StatusBadRequest,
 		`{"type":"event_callback","api_app_id":"A999","team_id":"T111","event":{"type":"app_home_opened","tab":"home","user":"U1"}}`:                              http.StatusForbidden,
 		`{"type":"event_callback","api_app_id":"A111","team_id":"T111","event":{"type":"user_change","user":{"id":"U1"},"channel":{"id":"C1"},"tab":"messages"}}`: http.StatusOK,
+		`{"type":"event_callback","api_app_id":"A111","team_id":"T111","event":{"type":"user_change","user":"U1"}}`:                                               http.StatusBadRequest,
+		`{"type":"event_callback","api_app_id":"A111","team_id":"T111","event":{"type":"user_change","user":{"deleted":true}}}`:                                   http.StatusBadRequest,
+		`{"type":"event_callback","api_app_id":"A111","event":{"type":"user_change","user":{"id":"U1","deleted":true}}}`:                                          http.StatusBadRequest,
+		`{"type":"event_callback","api_app_id":"A999","team_id":"T111","event":{"type":"user_change","user":{"id":"U1","deleted":true}}}`:                         http.StatusForbidden,
+		`{"type":"event_callback","api_app_id":"A111","team_id":"T999","event":{"type":"user_change","user":{"id":"U1","deleted":true}}}`:                         http.StatusOK, // another workspace's
+		`{"type":"event_callback","api_app_id":"A111","team_id":"T111","event":{"type":"user_change","user":{"id":"U1","deleted":"true"}}}`:                       http.StatusBadRequest,
 		`{"type":"event_callback","api_app_id":"A111","team_id":"T111","event":{"type":"app_home_opened","tab":"about","user":"U1"}}`:                             http.StatusOK,
 	} {
 		if w := deliver(a, "/slack/events", "application/json", []byte(body)); w.Code != want {

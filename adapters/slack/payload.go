@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/belaybot/belay/bot"
 )
 
 // What Slack delivers, reduced to the members that are used: an odd block in a
@@ -290,6 +292,35 @@ func (e event) opensHome() bool {
 	return e.Type == "event_callback" && e.Event.Type == "app_home_opened" && e.Event.Tab == "home"
 }
 
+// member is the user of a user_change event, as far as Belay reads it.
+type member struct {
+	ID              string `json:"id"`
+	Deleted         bool   `json:"deleted"`
+	Restricted      bool   `json:"is_restricted"`
+	UltraRestricted bool   `json:"is_ultra_restricted"`
+}
+
+// changed is the user of a user_change event; empty when there is none.
+func (e event) changed() (m member) {
+	if json.Unmarshal(e.Event.User, &m) != nil {
+		return member{}
+	}
+	return m
+}
+
+// left says whether somebody is no full member any more, and why.
+func (m member) left() (why string, left bool) {
+	switch {
+	case m.ID == "":
+		return "", false
+	case m.Deleted:
+		return bot.EndedAsLeft, true
+	case m.Restricted || m.UltraRestricted:
+		return bot.EndedAsGuest, true
+	}
+	return "", false
+}
+
 func (e event) user() string { return str(e.Event.User) }
 
 // str is a JSON string, or nothing when it is something else.
@@ -319,6 +350,9 @@ func parseEvent(body []byte) (event, error) {
 	case "event_callback", "app_rate_limited":
 		if e.opensHome() && (e.user() == "" || e.TeamID == "") {
 			return event{}, errors.New("the event does not say who opened the Home tab")
+		}
+		if e.Event.Type == "user_change" && (e.changed().ID == "" || e.TeamID == "") {
+			return event{}, errors.New("the event does not say who was changed")
 		}
 	default:
 		return event{}, errors.New("this kind of event is not in use")

@@ -142,12 +142,32 @@ func (a *Adapter) serveEvent(w http.ResponseWriter, _ *http.Request, d delivery)
 	case e.opensHome():
 		a.openHome(w, d, a.scene(e.origin()))
 		return
+	case e.Event.Type == "user_change":
+		a.userChanged(w, d, e)
+		return
 	case e.Type == "app_rate_limited":
 		log.Warn("Slack holds events back: too many in an hour")
 	case e.Event.Type == "app_uninstalled":
 		log.Error("Belay was uninstalled from a Slack workspace: nobody can be reached there until it is installed again")
 	case e.Event.Type == "tokens_revoked":
 		log.Error("Slack revoked tokens of Belay: install the app again and configure the new bot token")
+	}
+	w.WriteHeader(http.StatusOK)
+}
+
+// userChanged tells the handler of who is no full member any more. It is no act of that
+// person, who may well be refused otherwise. What could not be recorded is asked for again.
+func (a *Adapter) userChanged(w http.ResponseWriter, d delivery, e event) {
+	u := e.changed()
+	why, left := u.left()
+	if left && a.serves(e.TeamID, e.EnterpriseID) {
+		ctx, cancel := context.WithTimeout(a.ctx, handTime)
+		defer cancel()
+		in := bot.Inbound{User: bot.User{Platform: bot.Slack, Tenant: e.TeamID, ID: u.ID}, Said: bot.Left{Why: why}}
+		if reply, _ := a.opts.Handler.Handle(ctx, in); reply.Card != nil {
+			a.refuse(w, d, http.StatusServiceUnavailable, "not recorded")
+			return
+		}
 	}
 	w.WriteHeader(http.StatusOK)
 }

@@ -297,6 +297,10 @@ func (p *pages) fromSlack(w http.ResponseWriter, r *http.Request) {
 		p.trouble(w, r, errors.New("Sign in with Slack is not configured"))
 		return
 	}
+	if iss := r.URL.Query().Get("iss"); iss != "" && iss != p.slack.o.Issuer {
+		p.trouble(w, r, bot.SlackFailed(errors.New("another sign-in service answered"), false))
+		return
+	}
 	team, user, err := p.slack.redeem(r.Context(), code, hop.Nonce)
 	if err != nil {
 		p.trouble(w, r, err)
@@ -317,7 +321,9 @@ func (p *pages) fromEntra(w http.ResponseWriter, r *http.Request) {
 		p.trouble(w, r, err)
 		return
 	}
-	who, keep, err := p.o.SignIn.Redeem(r.Context(), code, hop.Authorization(p.o.PublicURL+EntraCallback))
+	trip := hop.Authorization(p.o.PublicURL + EntraCallback)
+	trip.Issuer = r.URL.Query().Get("iss")
+	who, keep, err := p.o.SignIn.Redeem(r.Context(), code, trip)
 	if err != nil {
 		p.trouble(w, r, bot.SignInFailed(err))
 		return

@@ -468,3 +468,16 @@ func TestSlackDoesNotAnswer(t *testing.T) {
 		})
 	}
 }
+
+// What another sign-in service answered is redeemed nowhere: neither at Slack nor at Microsoft.
+func TestAnotherServicesAnswer(t *testing.T) {
+	w := newWorld(t, false, nil)
+	b, link := w.browser(), w.offer(bot.Ticket{User: alice})
+	with := func(back, issuer string) string { return back + "&iss=" + url.QueryEscape(issuer) }
+	page := b.follow(b.press(link), "/openid/connect/authorize")
+	w.page(b.get(with(b.slack(page, alice.ID), "https://evil.example")), http.StatusBadRequest, "Slack did not confirm")
+	w.page(b.get(with(b.entra(b.toEntra(link, alice.ID), aliceID), "https://evil.example")), http.StatusBadRequest, "could not be verified")
+	w.page(b.get(with(b.entra(b.toEntra(link, alice.ID), aliceID), w.tenant.Issuer())+"&iss=x"), http.StatusBadRequest, "begin again")
+	w.nobody()
+	w.page(b.get(with(b.entra(b.toEntra(link, alice.ID), aliceID), w.tenant.Issuer())), http.StatusOK, "You are signed in")
+}

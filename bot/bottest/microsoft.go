@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/belaybot/belay/pim"
+	"github.com/belaybot/belay/store"
 )
 
 // Microsoft is an in-memory tenant behind bot's ports, for tests of the core. The
@@ -205,6 +206,12 @@ func (m *Microsoft) Live(_ context.Context, person string) (bool, error) {
 
 // Forget implements bot.Grants.
 func (m *Microsoft) Forget(_ context.Context, person string) error {
+	m.SetLive(person, false)
+	return nil
+}
+
+// ForgetIn implements bot.Grants.
+func (m *Microsoft) ForgetIn(_ store.Tx, person, _ string) error {
 	m.SetLive(person, false)
 	return nil
 }

@@ -134,7 +134,7 @@ func (c *initCommand) config() app.Config {
 	}
 	return app.Config{
 		PublicURL: strings.TrimRight(c.PublicURL, "/"),
-		Entra:     app.Entra{TenantID: known(c.TenantID), ClientID: known(c.ClientID), AzureResources: true},
+		Entra:     app.Entra{TenantID: known(c.TenantID), ClientID: known(c.ClientID), AzureResources: true, KeepSignIns: true},
 		Slack:     app.Slack{AppID: fillIn, TeamID: fillIn},
 		Teams:     app.Teams{AppID: known(c.BotID), SingleSignOn: c.SignOn},
 	}

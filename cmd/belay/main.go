@@ -3,7 +3,7 @@
 //	belay serve --config FILE   serve Slack, Teams and the sign-in pages
 //	belay doctor --config FILE  look at what Belay needs; changes nothing
 //	belay init DIR              write what administrators install
-//	belay links …               who is linked
+//	belay links …               who is linked: list, revoke, revoke-all
 //	belay keys …                the keys that seal the store: list, rotate, prune, wrap, unwrap
 //	belay audit …               verify, export, reconcile and erase the audit trail
 //	belay version               say which version this is

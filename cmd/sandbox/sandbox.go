@@ -250,7 +250,7 @@ func (s *sandbox) config() app.Config {
 	connector := s.urls[atConnector]
 	return app.Config{
 		PublicURL: s.urls[atBot], Listen: "127.0.0.1:0", PrivateListen: "127.0.0.1:0", Data: filepath.Join(s.dir, "belay"), LogLevel: "info", StopTimeout: 20 * time.Second,
-		Entra: app.Entra{TenantID: tenantID, ClientID: belayApp, ClientSecret: app.Secret(s.kept.EntraSecret), SessionMaxAge: 12 * time.Hour,
+		Entra: app.Entra{TenantID: tenantID, ClientID: belayApp, ClientSecret: app.Secret(s.kept.EntraSecret), SessionMaxAge: 12 * time.Hour, KeepSignIns: true,
 			PolicyMaxAge: time.Minute, ReadsPerMinute: 600, GraphResource: "https://graph.microsoft.com", AzureResources: true, ARMResource: "https://management.azure.com"},
 		Requests: app.Requests{WarnBefore: 10 * time.Minute, Acknowledge: []app.Acknowledgement{{Roles: []string{"Finance Vault"},
 			Text: "I know that every owner of the vault is reported to the auditors."}}},

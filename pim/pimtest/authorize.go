@@ -167,17 +167,25 @@ func (t *Tenant) finish(id string, f *flow, amr []string) string {
 	}
 	delete(t.w.Flows, id)
 	t.w.dirty = true
-	return withQuery(f.Ask.Redirect, url.Values{"code": {secret}, "state": {f.Ask.State}, "session_state": {hashed(id)[:32]}})
+	return t.back(f.Ask.Redirect, url.Values{"code": {secret}, "state": {f.Ask.State}, "session_state": {hashed(id)[:32]}})
 }
 
 // giveUp ends a flow because the person does not want it.
 func (t *Tenant) giveUp(id string, f *flow) string {
 	delete(t.w.Flows, id)
 	t.w.dirty = true
-	return withQuery(f.Ask.Redirect, url.Values{
+	return t.back(f.Ask.Redirect, url.Values{
 		"error": {"access_denied"}, "error_subcode": {"cancel"}, "state": {f.Ask.State},
 		"error_description": {"AADSTS65004: User declined to consent to access the app."},
 	})
+}
+
+// back is the way back to the app.
+func (t *Tenant) back(redirect string, more url.Values) string {
+	if t.opt.TellIssuer {
+		more.Set("iss", t.issuer())
+	}
+	return withQuery(redirect, more)
 }
 
 func withQuery(redirect string, more url.Values) string {

@@ -79,7 +79,7 @@ func (t *Tenant) login(r *http.Request) answer {
 
 func (t *Tenant) metadata(*http.Request) (obj, *signInError) {
 	base := t.urls.Login + "/" + t.opt.TenantID
-	return obj{
+	told := obj{
 		"issuer":                                t.issuer(),
 		"authorization_endpoint":                t.urls.Browser + "/" + t.opt.TenantID + "/oauth2/v2.0/authorize",
 		"token_endpoint":                        t.tokenEndpoint(),
@@ -95,7 +95,11 @@ func (t *Tenant) metadata(*http.Request) (obj, *signInError) {
 		"tenant_region_scope":                   "EU",
 		"cloud_instance_name":                   "microsoftonline.com",
 		"msgraph_host":                          "graph.microsoft.com",
-	}, nil
+	}
+	if t.opt.TellIssuer {
+		told["authorization_response_iss_parameter_supported"] = true
+	}
+	return told, nil
 }
 
 func (t *Tenant) keys(*http.Request) (obj, *signInError) {

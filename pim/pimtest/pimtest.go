@@ -58,6 +58,7 @@ type Options struct {
 	Unhandled func(string)
 
 	Unkind      *Unkind         // nil: DefaultUnkind()
+	TellIssuer  bool            // a browser comes back with iss, and the metadata says so (RFC 9207)
 	MFAOptional bool            // offer "password only" where nothing demands MFA
 	Expired     string          // status of a request nobody decided in 24 h, or ExpiredGone, ExpiredSilent; default "Failed"
 	Key         *rsa.PrivateKey // signs tokens; nil: kept in the world, generated when first needed

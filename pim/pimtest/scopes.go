@@ -3,6 +3,7 @@ package pimtest
 import (
 	"encoding/json"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -170,6 +171,10 @@ func parseClaims(raw string) (claimsRequest, *signInError) {
 				out.CC = values
 			case "amr":
 				out.MFA = slices.Contains(values, "mfa")
+			case "nbf": // continuous access evaluation: a token of after some time, as every new one is
+				if _, err := strconv.ParseInt(w.Value, 10, 64); err != nil {
+					return bad("nbf is no time")
+				}
 			case "capolids": // policies of conditional access; the one that is simulated asks for MFA
 				out.MFA = slices.Contains(values, mfaPolicy)
 			default:

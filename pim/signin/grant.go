@@ -53,7 +53,7 @@ var errNoGrant = errors.New("no live sign-in")
 // its greatest age.
 func (c *Client) current(ctx context.Context, person string) (g grant, err error) {
 	err = c.opts.Store.View(ctx, func(tx store.Tx) error {
-		g, err = c.bucket().Get(tx, c.opts.Key(person))
+		g, err = c.shelf.get(tx, person)
 		return err
 	})
 	switch {
@@ -123,10 +123,10 @@ func (c *Client) keep(ctx context.Context, g grant, of *audience, t token) error
 	var old grant
 	err := c.opts.Store.Update(ctx, func(tx store.Tx) error {
 		var err error
-		if old, err = c.bucket().Get(tx, c.opts.Key(g.Person)); err != nil && !errors.Is(err, store.ErrNotFound) && !damaged(err) {
+		if old, err = c.shelf.get(tx, g.Person); err != nil && !errors.Is(err, store.ErrNotFound) && !damaged(err) {
 			return err
 		}
-		return c.bucket().Put(tx, c.opts.Key(g.Person), g)
+		return c.shelf.put(tx, g)
 	})
 	if err != nil {
 		return fmt.Errorf("keep the sign-in: %w", err)
@@ -144,58 +144,84 @@ func (c *Client) Forget(ctx context.Context, person string) error {
 	return c.drop(ctx, person, "", "forgotten")
 }
 
+// ForgetIn is Forget within a transaction. The tokens in memory go at once: nobody but a
+// sign-in that is there could use them.
+func (c *Client) ForgetIn(tx store.Tx, person, why string) error {
+	return c.dropIn(tx, person, "", why)
+}
+
 // drop forgets person's sign-in, if it is that session ("" is any).
 func (c *Client) drop(ctx context.Context, person, session, why string) error {
-	var old grant
-	err := c.opts.Store.Update(ctx, func(tx store.Tx) error {
-		old = grant{}
-		g, err := c.bucket().Get(tx, c.opts.Key(person))
-		if errors.Is(err, store.ErrNotFound) || err == nil && session != "" && g.Session != session {
-			return nil
-		}
-		if err != nil && !damaged(err) {
-			return err
-		}
-		old = g
-		if err := c.bucket().Delete(tx, c.opts.Key(person)); err != nil {
-			return err
-		}
-		return c.opts.Ended(tx, person, why)
-	})
+	err := c.opts.Store.Update(ctx, func(tx store.Tx) error { return c.dropIn(tx, person, session, why) })
 	if err != nil {
 		return fmt.Errorf("forget the sign-in: %w", err)
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	delete(c.sessions, old.Session)
+	if f, ok := c.shelf.(*fleeting); ok {
+		f.bury(person)
+	}
 	return nil
+}
+
+func (c *Client) dropIn(tx store.Tx, person, session, why string) error {
+	g, err := c.shelf.last(tx, person)
+	if errors.Is(err, store.ErrNotFound) || err == nil && session != "" && g.Session != session {
+		return nil
+	}
+	if err != nil && !damaged(err) {
+		return err
+	}
+	if err := c.shelf.drop(tx, person); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	delete(c.sessions, g.Session)
+	c.mu.Unlock()
+	return c.opts.Ended(tx, person, why)
 }
 
 // ForgetAll drops everybody's sign-in and says how many there were.
 func (c *Client) ForgetAll(ctx context.Context) (int, error) {
 	var n int
-	err := c.opts.Store.Update(ctx, func(tx store.Tx) error {
-		n = 0
-		drop := func(key, person, why string) error {
-			n++
-			if err := c.bucket().Delete(tx, key); err != nil {
-				return err
-			}
-			return c.opts.Ended(tx, person, why)
-		}
-		for {
-			err := c.bucket().Scan(tx, "", "", func(key string, g grant) error { return drop(key, g.Person, "revoked for everybody") })
-			var c *store.CorruptError
-			if !errors.As(err, &c) || len(c.Key) == 0 {
-				return err
-			}
-			if err := drop(string(c.Key), "", Damaged); err != nil {
-				return err
-			}
-		}
+	err := c.opts.Store.Update(ctx, func(tx store.Tx) (err error) {
+		n, err = c.ForgetAllIn(tx, "revoked for everybody")
+		return err
 	})
 	if err != nil {
 		return 0, fmt.Errorf("forget all sign-ins: %w", err)
+	}
+	return n, nil
+}
+
+// ForgetAllIn is ForgetAll within a transaction. Those in the store go too where none are
+// kept there any more.
+func (c *Client) ForgetAllIn(tx store.Tx, why string) (n int, err error) {
+	drop := func(key, person, why string) error {
+		n++
+		if err := c.bucket().Delete(tx, key); err != nil {
+			return err
+		}
+		return c.opts.Ended(tx, person, why)
+	}
+	for {
+		err := c.bucket().Scan(tx, "", "", func(key string, g grant) error { return drop(key, g.Person, why) })
+		var c *store.CorruptError
+		if !errors.As(err, &c) || len(c.Key) == 0 {
+			if err != nil {
+				return n, err
+			}
+			break
+		}
+		if err := drop(string(c.Key), "", Damaged); err != nil {
+			return n, err
+		}
+	}
+	if f, ok := c.shelf.(*fleeting); ok {
+		for _, person := range f.all() {
+			n++
+			if err := c.dropIn(tx, person, "", why); err != nil {
+				return n, err
+			}
+		}
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -245,7 +271,7 @@ func (s inStore) Export(ctx context.Context, from cache.Marshaler, _ cache.Expor
 	}
 	c := s.client
 	err = c.opts.Store.Update(ctx, func(tx store.Tx) error {
-		g, err := c.bucket().Get(tx, c.opts.Key(s.person))
+		g, err := c.shelf.get(tx, s.person)
 		if errors.Is(err, store.ErrNotFound) || err == nil && g.Session != s.session {
 			return errNoGrant
 		}
@@ -253,7 +279,7 @@ func (s inStore) Export(ctx context.Context, from cache.Marshaler, _ cache.Expor
 			return err
 		}
 		g.Cache = data
-		return c.bucket().Put(tx, c.opts.Key(s.person), g)
+		return c.shelf.put(tx, g)
 	})
 	if err != nil && !errors.Is(err, errNoGrant) {
 		return unavailable("grant", err)

@@ -32,6 +32,9 @@ func (c *Client) Redeem(ctx context.Context, code string, a pim.Authorization) (
 	if err != nil {
 		return who, nil, &pim.Error{Op: op, Code: pim.CodeInvalid, Err: err}
 	}
+	if err := c.answeredBy(ctx, a.Issuer); err != nil {
+		return who, nil, err
+	}
 	memory := &inMemory{}
 	seen := &witness{Client: c.http}
 	client, err := c.msal(memory, seen)
@@ -109,6 +112,28 @@ func authTime(raw json.RawMessage) time.Time {
 	return time.Unix(n, 0).UTC()
 }
 
+// answeredBy holds that the answer which the browser brought is this sign-in service's
+// (RFC 9207): what another one was asked is not to be redeemed here. Where the service says
+// that it tells who it is, it must.
+func (c *Client) answeredBy(ctx context.Context, issuer string) error {
+	refuse := func(why string) error {
+		return &pim.Error{Op: "redeem", Code: pim.CodeInvalid, Err: errors.New(why)}
+	}
+	if issuer != "" && issuer != c.opts.Issuer {
+		return refuse("another sign-in service answered")
+	}
+	if _, err := c.idTokens(ctx); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	tells := c.tells
+	c.mu.Unlock()
+	if tells && issuer == "" {
+		return refuse("the answer does not say which sign-in service it is from")
+	}
+	return nil
+}
+
 // idTokens is the verifier of id tokens. The sign-in service tells its keys when
 // it is first asked, so that Belay starts without it.
 func (c *Client) idTokens(ctx context.Context) (*oidc.IDTokenVerifier, error) {
@@ -123,12 +148,18 @@ func (c *Client) idTokens(ctx context.Context) (*oidc.IDTokenVerifier, error) {
 		ctx = oidc.InsecureIssuerURLContext(ctx, issuer) // the operator's word for it
 	}
 	p, err := oidc.NewProvider(oidc.ClientContext(ctx, c.http), at)
+	var metadata struct {
+		Tells bool `json:"authorization_response_iss_parameter_supported"`
+	}
+	if err == nil {
+		err = p.Claims(&metadata)
+	}
 	if err != nil {
 		return nil, &pim.Error{Op: "id token", Code: pim.CodeUnavailable, Err: errors.New("the sign-in service does not tell its keys")}
 	}
 	v = p.Verifier(&oidc.Config{ClientID: c.opts.ClientID, SupportedSigningAlgs: []string{oidc.RS256}, Now: c.opts.Now})
 	c.mu.Lock()
-	c.verifier = v
+	c.verifier, c.tells = v, metadata.Tells
 	c.mu.Unlock()
 	return v, nil
 }

@@ -86,7 +86,10 @@ type Options struct {
 	// of why; nil: nobody wants to know.
 	Ended func(tx store.Tx, person, why string) error
 
-	MaxAge time.Duration    // DefaultMaxAge when 0
+	MaxAge time.Duration // DefaultMaxAge when 0
+	// Fleeting keeps no sign-in: each is in memory only, for ActTime at the most.
+	Fleeting bool
+
 	HTTP   *http.Client     // its Transport is used; redirects, time and size are limited here
 	Now    func() time.Time // wall clock; time.Now when nil
 	Random io.Reader        // crypto/rand when nil
@@ -99,6 +102,7 @@ type Client struct {
 	http   *http.Client
 	cred   confidential.Credential
 	app    azcore.TokenCredential
+	shelf  shelf
 	graph  *audience
 	azure  *audience
 	front  confidential.Client // knows the sign-in page; holds no tokens
@@ -106,6 +110,7 @@ type Client struct {
 
 	mu       sync.Mutex
 	verifier *oidc.IDTokenVerifier
+	tells    bool                  // the sign-in service tells who it is when a browser comes back (RFC 9207)
 	asserted *oidc.IDTokenVerifier // of tokens of single sign-on
 	sessions map[string]*session   // by grant.Session: what lives in memory only
 }
@@ -131,6 +136,9 @@ func New(o Options) (*Client, error) {
 	if o.MaxAge <= 0 {
 		o.MaxAge = DefaultMaxAge
 	}
+	if o.Fleeting {
+		o.MaxAge = min(o.MaxAge, ActTime)
+	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -146,6 +154,10 @@ func New(o Options) (*Client, error) {
 
 	c := &Client{opts: o, http: limited(o.HTTP), sessions: map[string]*session{},
 		graph: newAudience(o.Resource, Scopes()), azure: newAudience(o.AzureResource, AzureScopes())}
+	c.shelf = stored{c.bucket(), o.Key}
+	if o.Fleeting {
+		c.shelf = &fleeting{now: o.Now, grants: map[string]*held{}}
+	}
 	var err error
 	if c.cred, err = o.Credential.people(o.Login); err != nil {
 		return nil, fmt.Errorf("sign-in: %w", err)

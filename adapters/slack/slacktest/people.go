@@ -1,8 +1,10 @@
 package slacktest
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/base32"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -51,6 +53,18 @@ func (w *Workspace) AddUser(u User) {
 		u.TeamID = w.opts.TeamID
 	}
 	w.change(func() { w.kept.Users[u.ID] = u })
+}
+
+// ChangeUser replaces a user, as an administrator may, and tells the app: user_change.
+func (w *Workspace) ChangeUser(ctx context.Context, u User) (Outcome, error) {
+	w.AddUser(u)
+	var member map[string]any
+	w.read(func() { member = w.wireUser(w.kept.Users[u.ID]) })
+	event, err := json.Marshal(map[string]any{"type": "user_change", "user": member, "cache_ts": 1648596421, "event_ts": "1648596712.000001"})
+	if err != nil {
+		return Outcome{}, err
+	}
+	return w.Event(ctx, event)
 }
 
 // AddChannel adds a channel, or replaces the one with the same id.

@@ -97,6 +97,11 @@ func Open(cfg Config, o Options) (_ *App, err error) {
 			return nil, fmt.Errorf("private_listen: %w", err)
 		}
 	}
+	if !cfg.Entra.KeepSignIns {
+		if err := a.dropSignIns(context.Background()); err != nil {
+			return nil, err
+		}
+	}
 	a.rotated = make(chan struct{}, 1)
 	a.ctl, err = a.listenControl()
 	return a, err
@@ -163,7 +168,7 @@ func (a *App) wire(client *http.Client, now func() time.Time) error {
 	}
 	people, err := signin.New(signin.Options{Store: sealed, Key: func(p string) string { return keys.Pseudonym("grant", p) },
 		Login: cfg.Endpoints.Login, Tenant: cfg.Entra.TenantID, ClientID: cfg.Entra.ClientID, Credential: credential,
-		Resource: cfg.Entra.GraphResource, AzureResource: cfg.Entra.ARMResource, AppURI: cfg.Teams.signOn(), MaxAge: cfg.Entra.SessionMaxAge, HTTP: client, Log: a.log,
+		Resource: cfg.Entra.GraphResource, AzureResource: cfg.Entra.ARMResource, AppURI: cfg.Teams.signOn(), MaxAge: cfg.Entra.SessionMaxAge, Fleeting: !cfg.Entra.KeepSignIns, HTTP: client, Log: a.log,
 		Ended: func(tx store.Tx, person, why string) error {
 			at := business(now)
 			return a.trail.Append(tx, trail.Event{At: at, Kind: trail.Ended, Outcome: trail.OK, Actor: trail.Actor{Platform: "belay"}, Subject: person, Reason: why})
@@ -208,7 +213,8 @@ func (a *App) wire(client *http.Client, now func() time.Time) error {
 		chats[bot.Teams] = a.teams
 	}
 	links := bot.NewLinks(bot.LinkOptions{Store: sealed, Pseudonym: keys.Pseudonym, Trail: a.trail, PublicURL: cfg.PublicURL, Profiles: profiles,
-		Directory: roles, Mapped: cfg.Slack.Users, Log: a.log,
+		Directory: roles, Mapped: cfg.Slack.Users, EachTime: !cfg.Entra.KeepSignIns, Log: a.log,
+		Taken: func(tx store.Tx, holder, tried bot.Link) error { return h.bot.LinkTried(tx, holder, tried) },
 		SignedIn: func(ctx context.Context, principal string, t bot.Ticket) error {
 			return h.bot.SignedIn(ctx, principal, t)
 		}})
@@ -226,7 +232,7 @@ func (a *App) wire(client *http.Client, now func() time.Time) error {
 	if cfg.Teams.signOn() != "" {
 		signOn = people
 	}
-	a.bot, err = bot.New(bot.Options{SingleSignOn: signOn, Store: sealed, Pseudonym: keys.Pseudonym, Trail: a.trail, Pillars: pillars, Finders: finders, GroupRoles: roles.GroupRoles,
+	a.bot, err = bot.New(bot.Options{EachTime: !cfg.Entra.KeepSignIns, SingleSignOn: signOn, Store: sealed, Pseudonym: keys.Pseudonym, Trail: a.trail, Pillars: pillars, Finders: finders, GroupRoles: roles.GroupRoles,
 		Acknowledge: cfg.Requests.acknowledge, Presence: cfg.Approval.fresh, WarnBefore: cfg.Requests.WarnBefore, Quiet: quiet, Directory: roles, Grants: people, Links: links, Chats: chats, Profiles: profiles, Notices: cfg.Route, Portal: cfg.Endpoints.Portal,
 		Now: now, Owner: owner, Reads: rate.Limit(float64(cfg.Entra.ReadsPerMinute) / 60),
 		Limits: bot.Limits{PerMinute: cfg.Limits.ActsPerMinute, Burst: cfg.Limits.ActsBurst, TenantPerMinute: cfg.Limits.TenantActsPerMinute}, Log: a.log, Metrics: bot.NewMetrics(a.metrics)})

@@ -40,6 +40,7 @@ type Entra struct {
 	CertificateFile    string        `koanf:"certificate_file" doc:"PEM with certificate and private key: the second best."`
 	ClientSecret       Secret        `koanf:"client_secret" doc:"A client secret: for trying out. Exactly one of the four is required."`
 	SessionMaxAge      time.Duration `koanf:"session_max_age" default:"12h" doc:"How long a person's sign-in lasts, 15m to 24h."`
+	KeepSignIns        bool          `koanf:"keep_sign_ins" default:"true" doc:"Keep a person's sign-in, sealed, until session_max_age. false: nothing is kept on the disk; people sign in with their browser for each act, and the sign-in is forgotten when it is done, after 10 minutes at the latest. Requests made elsewhere are seen later then."`
 	PolicyMaxAge       time.Duration `koanf:"policy_max_age" default:"5m" doc:"How long a role's policy is remembered, at most 15m."`
 	ReadsPerMinute     int           `koanf:"reads_per_minute" default:"60" doc:"Budget of readings of open requests, for the whole tenant."`
 	GraphResource      string        `koanf:"graph_resource" default:"https://graph.microsoft.com" doc:"Audience of Graph tokens; differs in sovereign clouds."`

@@ -34,6 +34,7 @@ type operation func(ctx context.Context, a *App, by operator, in json.RawMessage
 // operations are all there are, by the path that the socket serves them at.
 var operations = map[string]operation{
 	"/links/list":      listLinks,
+	"/links/revoke":    revokeLinks,
 	"/keys/list":       listKeys,
 	"/keys/rotate":     rotateKeys,
 	"/keys/prune":      pruneKeys,

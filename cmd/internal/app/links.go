@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"time"
 
 	"github.com/belaybot/belay/bot"
@@ -32,14 +33,110 @@ func listLinks(ctx context.Context, a *App, _ operator, _ json.RawMessage, emit 
 		return err
 	}
 	for _, l := range all {
-		live, err := a.people.Live(ctx, l.Principal.ID)
+		line := lineOf(l)
+		if line.SignedIn, err = a.people.Live(ctx, l.Principal.ID); err != nil {
+			return err
+		}
+		if err := emit(line); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func lineOf(l bot.Link) LinkLine {
+	return LinkLine{Platform: string(l.User.Platform), Tenant: l.User.Tenant, User: l.User.ID, Principal: l.Principal.ID, UPN: l.Principal.UPN, Linked: l.Linked}
+}
+
+// RevokeLinks is the input of /links/revoke: a person, or everybody.
+type RevokeLinks struct {
+	Who string `json:"who,omitempty"` // chat user id, Entra object id or user principal name
+	All bool   `json:"all,omitempty"`
+}
+
+// RevokeLine is one line of the output of /links/revoke: a link that ended, or, at the end
+// of everybody's, how many sign-ins were forgotten.
+type RevokeLine struct {
+	Link    *LinkLine `json:"link,omitempty"`
+	Signins int       `json:"signins,omitempty"`
+}
+
+// revokeLinks ends links with their sign-ins and with what is owed in their people's names.
+// Each person is one transaction, with the command in the audit trail; what was done when
+// it breaks off stays done, and the same again does the rest.
+func revokeLinks(ctx context.Context, a *App, by operator, in json.RawMessage, emit func(any) error) error {
+	given, err := input[RevokeLinks](in)
+	if err != nil {
+		return err
+	}
+	if given.All == (given.Who != "") {
+		return refused("say whose links are to end: one person's, or everybody's")
+	}
+	var found []bot.Link
+	left := 0
+	command := by.event("links revoke", a.now())
+	if given.All {
+		command.Verb = "links revoke-all"
+	}
+	err = a.sealed.Update(ctx, func(tx store.Tx) (err error) {
+		if !given.All {
+			found, err = a.links.Whom(tx, given.Who)
+			return err
+		}
+		// The sign-ins first, all at once: nothing more is done in anybody's name.
+		if left, err = a.people.ForgetAllIn(tx, bot.EndedByOperator); err != nil {
+			return err
+		}
+		if found, err = a.links.All(tx); err != nil {
+			return err
+		}
+		return a.trail.Append(tx, command)
+	})
+	switch {
+	case err != nil:
+		return err
+	case len(found) == 0 && !given.All:
+		return refused("nobody is linked by that name; belay links list names them by chat user and by object id")
+	}
+	record := &command
+	if given.All {
+		record = nil // it is on record
+	}
+	done := map[string]bool{}
+	for _, l := range found {
+		if done[l.Principal.ID] {
+			continue
+		}
+		done[l.Principal.ID] = true
+		ended, err := a.bot.RevokeLinks(ctx, l.Principal, command.Actor, record)
 		if err != nil {
 			return err
 		}
-		if err := emit(LinkLine{Platform: string(l.User.Platform), Tenant: l.User.Tenant, User: l.User.ID, Principal: l.Principal.ID,
-			UPN: l.Principal.UPN, Linked: l.Linked, SignedIn: live}); err != nil {
-			return err
+		for _, e := range ended {
+			line := lineOf(e)
+			if err := emit(RevokeLine{Link: &line}); err != nil {
+				return err
+			}
 		}
+	}
+	if given.All {
+		return emit(RevokeLine{Signins: left})
+	}
+	return nil
+}
+
+// dropSignIns forgets the sign-ins of a time when they were kept.
+func (a *App) dropSignIns(ctx context.Context) error {
+	n := 0
+	err := a.sealed.Update(ctx, func(tx store.Tx) (err error) {
+		n, err = a.people.ForgetAllIn(tx, "not kept any more")
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("the sign-ins that were kept before cannot be forgotten: %w", err)
+	}
+	if n > 0 {
+		a.log.Info("sign-ins that were kept before were forgotten", "records", n)
 	}
 	return nil
 }

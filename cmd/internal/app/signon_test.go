@@ -28,3 +28,21 @@ func TestSingleSignOnSettings(t *testing.T) {
 		}
 	}
 }
+
+// Sign-ins are kept unless the operator says otherwise, and single sign-on, which signs people
+// in without their doing, does not go with asking each time.
+func TestKeepSignInsSettings(t *testing.T) {
+	for env, want := range map[string]bool{"HOME=/nowhere": true, "BELAY_ENTRA_KEEP_SIGN_INS=true": true, "BELAY_ENTRA_KEEP_SIGN_INS=false": false} {
+		c, err := Load(write(t, good), []string{env})
+		if err != nil || c.Entra.KeepSignIns != want {
+			t.Errorf("%s: kept %t, %v", env, c.Entra.KeepSignIns, err)
+		}
+	}
+	const id, fault = "c0ffee00-4f52-4a7e-8d7c-90f1e2d3c4b5", "teams.single_sign_on: signs people in without their doing"
+	for _, c := range []struct{ kept, signOn, refused bool }{{true, true, false}, {false, false, false}, {false, true, true}} {
+		faults := Config{Entra: Entra{KeepSignIns: c.kept}, Teams: Teams{AppID: id, SingleSignOn: c.signOn}}.Validate()
+		if got := strings.Contains(strings.Join(faults, "\n"), fault); got != c.refused {
+			t.Errorf("%+v: refused %t", c, got)
+		}
+	}
+}
