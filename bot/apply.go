@@ -150,16 +150,16 @@ func (e Intended) apply(r *Request, at time.Time) error {
 func (r *Request) mayIntend(kind IntentKind, who string) error {
 	if kind.review() {
 		if strings.EqualFold(who, r.Requester.ID) {
-			return refuse(CodeNotAllowed, sayOwnRequest)
+			return bar("own-request", sayOwnRequest)
 		}
 		if r.State != PendingApproval {
 			return refuse(CodeInvalid, sayNotPending(*r))
 		}
 		if _, ok := r.approver(who); !ok {
-			return refuse(CodeNotAllowed, sayNotApprover)
+			return bar("not-approver", sayNotApprover)
 		}
 	} else if !strings.EqualFold(who, r.Requester.ID) {
-		return refuse(CodeNotAllowed, sayNotYours)
+		return bar("not-theirs", sayNotYours)
 	}
 	switch {
 	case kind == ToCancel && (r.State.Final() || r.State == Active):

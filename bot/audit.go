@@ -152,10 +152,3 @@ func auditActor(p Person) trail.Actor {
 func auditRole(r pim.EligibleAssignment) *trail.Role {
 	return &trail.Role{Kind: string(r.Kind), ID: r.Role, Name: r.RoleName, Scope: r.Scope}
 }
-
-// auditPress records that somebody's press was refused: what is not theirs, or not
-// any more.
-func (b *Bot) auditPress(tx store.Tx, r Request, a actor, kind IntentKind, why Code, at time.Time) error {
-	return b.o.Trail.Append(tx, trail.Event{At: at, Kind: trail.Press, Outcome: trail.No, Actor: auditActor(a.Person), Verb: string(kind), Request: r.ID,
-		Held: r.Held.ID, Subject: r.Requester.ID, Role: auditRole(r.Role), Reason: string(why), Texts: trail.Texts{"actor": personText(a.Principal)}})
-}

@@ -3,6 +3,8 @@ package bot
 import (
 	"context"
 	"time"
+
+	"github.com/belaybot/belay/store/trail"
 )
 
 // Apply records an event as the handler does.
@@ -26,3 +28,6 @@ func (l *Limiter) Keys() int {
 	defer l.mu.Unlock()
 	return len(l.keys)
 }
+
+// Refused records something that was refused to somebody.
+func (l *Links) Refused(ctx context.Context, who User, e trail.Event) { l.refused(ctx, who, e) }

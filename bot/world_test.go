@@ -19,6 +19,7 @@ import (
 	"github.com/belaybot/belay/pim"
 	"github.com/belaybot/belay/store"
 	"github.com/belaybot/belay/store/storetest"
+	"github.com/belaybot/belay/store/trail"
 )
 
 // world is a bot with everything outside it in memory, and people who use it.
@@ -30,6 +31,7 @@ type world struct {
 	disk  store.Store
 	keys  *store.Keyset
 	logs  *safeBuffer
+	trail *trail.Trail
 	bot   *bot.Bot
 	links *bot.Links
 	stop  func()
@@ -152,8 +154,12 @@ func (w *world) advance(d time.Duration) {
 // start makes a bot over the same disk: what a restart does.
 func (w *world) start() {
 	w.t.Helper()
-	sealed := store.Seal(w.disk, w.keys)
-	w.links = bot.NewLinks(bot.LinkOptions{Store: sealed, Pseudonym: w.keys.Pseudonym, PublicURL: "https://belay.example",
+	sealed := trail.Recording(store.Seal(w.disk, w.keys))
+	var err error
+	if w.trail, err = trail.New(trail.Options{Store: sealed, Signer: w.keys.Signer("audit checkpoints"), Owner: "this", Now: w.now}); err != nil {
+		w.t.Fatal(err)
+	}
+	w.links = bot.NewLinks(bot.LinkOptions{Trail: w.trail, Store: sealed, Pseudonym: w.keys.Pseudonym, PublicURL: "https://belay.example",
 		Profiles: map[bot.Platform]bot.Profiles{bot.Slack: w.slack}, Directory: w.ms,
 		SignedIn: func(ctx context.Context, principal string, t bot.Ticket) error {
 			if w.silent == nil {
@@ -166,7 +172,7 @@ func (w *world) start() {
 		pillar = w.pillar
 	}
 	channels := []bot.Conversation{{Platform: bot.Slack, Tenant: "T1", ID: "C-ops"}, {Platform: bot.Teams, Tenant: tenant, ID: "19:ops"}}
-	o := bot.Options{Store: sealed, Pseudonym: w.keys.Pseudonym, Pillars: map[pim.Kind]bot.Pillar{pim.EntraRole: pillar},
+	o := bot.Options{Trail: w.trail, Store: sealed, Pseudonym: w.keys.Pseudonym, Pillars: map[pim.Kind]bot.Pillar{pim.EntraRole: pillar},
 		Finders:   map[pim.Kind]bot.Finder{pim.EntraRole: &w.looks},
 		Directory: w.ms, Grants: w.ms, Links: w.links, Chats: map[bot.Platform]bot.Chat{bot.Slack: w.slack, bot.Teams: w.teams},
 		Profiles: map[bot.Platform]bot.Profiles{bot.Slack: w.slack}, Now: w.now, Reads: 1000, Quiet: w.quiet,
