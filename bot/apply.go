@@ -105,7 +105,7 @@ func (e Asked) apply(r *Request, at time.Time) error {
 	r.Intents = append(r.Intents, i)
 	r.note(at, "asked", e.Requester.ID, "")
 	if e.Acknowledged != "" {
-		r.note(at, "acknowledged", e.Requester.ID, e.Acknowledged)
+		r.note(at, noteAcknowledged, e.Requester.ID, e.Acknowledged)
 	}
 	return nil
 }
@@ -131,7 +131,7 @@ func (e Intended) apply(r *Request, at time.Time) error {
 			r.finish(&r.Intents[n], Dropped, nil)
 		}
 		r.move(Canceled)
-		r.note(at, "canceled before it was sent", e.By.ID, "")
+		r.note(at, noteUnsent, e.By.ID, "")
 		return nil
 	}
 	i := Intent{ID: e.ID, Kind: e.Kind, By: e.By, Reason: e.Reason, State: IntentReady, Made: at, Then: e.Then}
@@ -197,12 +197,19 @@ func (r *Request) finish(i *Intent, o Outcome, why *Refusal) {
 	r.unplan(*i)
 }
 
-// Sending marks an intent as possibly heard by Microsoft, before the call.
+// Sending marks an intent as possibly heard by Microsoft, before each call.
 type Sending struct{ Intent string }
 
 func (e Sending) apply(r *Request, at time.Time) error {
-	if i := r.intent(e.Intent); i != nil && i.State == IntentReady && r.runnable(*i) && !at.Before(i.NotBefore) {
+	i := r.intent(e.Intent)
+	if i == nil {
+		return nil
+	}
+	if i.State == IntentReady && r.runnable(*i) && !at.Before(i.NotBefore) {
 		i.State, i.SentAt = IntentSent, at
+	}
+	if i.State == IntentSent {
+		i.Calls++
 	}
 	return nil
 }
