@@ -175,6 +175,7 @@ func TestRefusedPressesAreOnRecord(t *testing.T) {
 	}, got); diff != "" {
 		t.Error(diff)
 	}
+	w.documented(t, map[trail.Kind]int{})
 }
 
 // Whoever is refused without end adds little to the trail, and nothing is left out of

@@ -2,9 +2,11 @@ package bot_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -202,7 +204,53 @@ func tellsAll(t *testing.T, random *rand.Rand, told map[trail.Kind]int) {
 		}
 	}
 	w.balances(t, s)
-	err := w.trail.Read(t.Context(), 0, func(r trail.Record) error { told[r.Kind]++; return nil })
+	w.documented(t, told)
+}
+
+// documented holds what events have against docs/audit.md, and counts the kinds.
+func (w *world) documented(t *testing.T, told map[trail.Kind]int) {
+	t.Helper()
+	text, err := os.ReadFile("../docs/audit.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	docs := map[string]string{}
+	for line := range strings.Lines(string(text)) {
+		if cells := strings.Split(line, "|"); len(cells) == 6 {
+			docs[strings.Trim(cells[1], " `")] = cells[3]
+		}
+	}
+	err = w.trail.Read(t.Context(), 0, func(r trail.Record) error {
+		told[r.Kind]++
+		var names []string
+		raw, err := json.Marshal(r.Event)
+		if err != nil {
+			return err
+		}
+		var members map[string]json.RawMessage
+		if err := json.Unmarshal(raw, &members); err != nil {
+			return err
+		}
+		for name := range members {
+			switch name {
+			case "id", "at", "kind", "outcome", "actor", "more":
+			default:
+				names = append(names, name)
+			}
+		}
+		for name := range r.More {
+			names = append(names, "more."+name)
+		}
+		for name := range r.Texts {
+			names = append(names, "texts."+name)
+		}
+		for _, name := range names {
+			if !strings.Contains(docs[string(r.Kind)], "`"+name+"`") {
+				t.Errorf("docs/audit.md does not say that %s has %s", r.Kind, name)
+			}
+		}
+		return nil
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
