@@ -50,7 +50,7 @@ func killedOnce(t *testing.T, where string, faulty func(store.Store) store.Store
 		w := open(t, s, func(o *trail.Options) { o.Keep, o.KeepTexts = 6*time.Hour, 3*time.Hour })
 		defer func() { log.WriteString(w.log.String()) }()
 		ctx := context.Background()
-		for done < 30 {
+		for done < 20 {
 			w.clock.t = now
 			err := w.raw.Update(ctx, func(tx store.Tx) error {
 				e := trail.Event{At: now, Kind: trail.Asked, Outcome: trail.OK, Request: fmt.Sprint(done), Texts: trail.Texts{"reason": "because"}}
@@ -95,7 +95,7 @@ func killedOnce(t *testing.T, where string, faulty func(store.Store) store.Store
 		t.Errorf("%s: events %v without a deed", where, events)
 	}
 	r := w.verify(w.logged(log.String())...)
-	if r.Bad != nil || r.Unsigned != 0 || r.Loose != 0 || r.Size != uint64(kept) || kept < 29 {
+	if r.Bad != nil || r.Unsigned != 0 || r.Loose != 0 || r.Size != uint64(kept) || kept < 19 {
 		t.Errorf("%s: %d deeds; %+v %+v", where, kept, r, r.Bad)
 	}
 	return failed
