@@ -295,6 +295,24 @@ func TestDroppedBeforeItsTime(t *testing.T) {
 	}
 }
 
+// Events are to be kept for longer from now on: what was dropped before is no finding,
+// unless somebody shows a checkpoint of it.
+func TestKeptForLongerFromNowOn(t *testing.T) {
+	raw := storetest.Memory()
+	w := open(t, raw, func(o *trail.Options) { o.Keep = time.Hour })
+	w.happens(5)
+	w.settles()
+	w.clock.t = w.clock.t.Add(2 * time.Hour)
+	w.happens(5)
+	w.settles()
+	w.must(w.trail.Sweep(t.Context()))
+	later := open(t, raw, func(o *trail.Options) { o.Keep = 48 * time.Hour })
+	later.clock.t = w.clock.t
+	if r := later.verify(later.checkpoint(10)); r.Bad != nil || r.Begin != 5 {
+		t.Errorf("%+v %+v", r, r.Bad)
+	}
+}
+
 // Belay signs nothing that does not follow from what it signed before, whatever lies
 // in its store.
 func TestNothingForgedIsSigned(t *testing.T) {

@@ -149,7 +149,7 @@ func (w *walk) anchored() *Bad {
 		c := w.anchors[0]
 		w.anchors = w.anchors[1:]
 		if w.head.Begin > 0 && c.Size <= w.head.Begin {
-			if w.early(c.Checkpoint) {
+			if c.outside && w.early(c.Checkpoint) {
 				return badAt(w.dropped, "events up to %d were dropped before their time: the checkpoint of %s covers them, and events are kept %s",
 					w.head.Begin, c.At.Format("2006-01-02 15:04:05"), w.keeps())
 			}
