@@ -1,6 +1,7 @@
 package trail
 
 import (
+	"context"
 	"crypto/rand"
 	"time"
 
@@ -11,3 +12,6 @@ import (
 func RecordingAt(s store.Store, now func() time.Time) store.Store {
 	return &recording{Store: s, now: now, random: rand.Reader}
 }
+
+// Step is what Run does at each tick.
+func (t *Trail) Step(ctx context.Context) error { return t.step(ctx) }
