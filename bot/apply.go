@@ -105,7 +105,7 @@ func (e Asked) apply(r *Request, at time.Time) error {
 	r.Intents = append(r.Intents, i)
 	r.note(at, "asked", e.Requester.ID, "")
 	if e.Acknowledged != "" {
-		r.note(at, "acknowledged", e.Requester.ID, e.Acknowledged)
+		r.note(at, noteAcknowledged, e.Requester.ID, e.Acknowledged)
 	}
 	return nil
 }
@@ -132,7 +132,7 @@ func (e Intended) apply(r *Request, at time.Time) error {
 			r.finish(&r.Intents[n], Dropped, nil)
 		}
 		r.move(Canceled)
-		r.note(at, "canceled before it was sent", e.By.ID, "")
+		r.note(at, noteUnsent, e.By.ID, "")
 		return nil
 	}
 	i := Intent{ID: e.ID, Kind: e.Kind, By: e.By, Reason: e.Reason, State: IntentReady, Made: at, Then: e.Then}
@@ -152,16 +152,16 @@ func (e Intended) apply(r *Request, at time.Time) error {
 func (r *Request) mayIntend(kind IntentKind, who string) error {
 	if kind.review() {
 		if strings.EqualFold(who, r.Requester.ID) {
-			return refuse(CodeNotAllowed, sayOwnRequest)
+			return bar("own-request", sayOwnRequest)
 		}
 		if r.State != PendingApproval {
 			return refuse(CodeInvalid, sayNotPending(*r))
 		}
 		if _, ok := r.approver(who); !ok {
-			return refuse(CodeNotAllowed, sayNotApprover)
+			return bar("not-approver", sayNotApprover)
 		}
 	} else if !strings.EqualFold(who, r.Requester.ID) {
-		return refuse(CodeNotAllowed, sayNotYours)
+		return bar("not-theirs", sayNotYours)
 	}
 	switch {
 	case kind == ToCancel && (r.State.Final() || r.State == Active):
@@ -199,12 +199,19 @@ func (r *Request) finish(i *Intent, o Outcome, why *Refusal) {
 	r.unplan(*i)
 }
 
-// Sending marks an intent as possibly heard by Microsoft, before the call.
+// Sending marks an intent as possibly heard by Microsoft, before each call.
 type Sending struct{ Intent string }
 
 func (e Sending) apply(r *Request, at time.Time) error {
-	if i := r.intent(e.Intent); i != nil && i.State == IntentReady && r.runnable(*i) && !at.Before(i.NotBefore) {
+	i := r.intent(e.Intent)
+	if i == nil {
+		return nil
+	}
+	if i.State == IntentReady && r.runnable(*i) && !at.Before(i.NotBefore) {
 		i.State, i.SentAt = IntentSent, at
+	}
+	if i.State == IntentSent {
+		i.Calls++
 	}
 	return nil
 }

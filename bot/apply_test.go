@@ -148,6 +148,7 @@ func TestLaws(t *testing.T) {
 	statuses := []pim.Status{"PendingApproval", "Granted", "Provisioned", "Denied", "Canceled", "Failed", "Revoked", "Nonsense", "pendingapproval"}
 	rapid.Check(t, func(t *rapid.T) {
 		var r Request
+		var book Ledger
 		now, observed := noon, false
 		for n := range rapid.IntRange(1, 40).Draw(t, "events") {
 			now = now.Add(time.Duration(rapid.IntRange(0, 3600*6).Draw(t, "pause")) * time.Second)
@@ -242,6 +243,12 @@ func TestLaws(t *testing.T) {
 				continue
 			}
 			r = next
+			for _, event := range audited(before, r, now) {
+				book.Take(event)
+			}
+			if err := book.Agrees(r); err != nil {
+				t.Fatalf("%T: the audit trail and the request differ: %v", e, err)
+			}
 			word := false
 			switch e.(type) {
 			case Observed, Found, Traced:

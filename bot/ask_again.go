@@ -96,13 +96,14 @@ func (b *Bot) again(ctx context.Context, in Inbound, a actor, id string, e Eleva
 		return b.offer(ctx, in, a, Ticket{})
 	}
 	var all []Request
+	var r Request
 	var err error
 	if id == "" {
 		all, err = b.latestOf(ctx, a.ID)
-	} else if r, rerr := b.Request(ctx, id); rerr != nil {
-		err = rerr
+	} else if r, err = b.Request(ctx, id); err != nil {
+		all = nil
 	} else if !strings.EqualFold(r.Requester.ID, a.ID) {
-		err = refuse(CodeNotAllowed, sayNotYours)
+		err = bar("not-theirs", sayNotYours)
 	} else {
 		all = []Request{r} // the button stands on one role's card
 	}
@@ -110,6 +111,7 @@ func (b *Bot) again(ctx context.Context, in Inbound, a actor, id string, e Eleva
 		return Reply{Card: plain(Neutral, "Nothing to repeat", sayNothingAgain)}, nil
 	}
 	if err != nil {
+		b.pressRefused(ctx, a, r, string(VerbAgain), err)
 		return b.trouble(in, err), nil
 	}
 	return b.openForm(ctx, in, a, wish{roles: rolesOf(all), values: all[0].Ask.values()}.said(e))

@@ -1,6 +1,7 @@
 package bot
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -14,6 +15,12 @@ const (
 	fromBelay     = "belay"     // Belay by itself
 	fromMicrosoft = "microsoft" // read there
 	fromElsewhere = "elsewhere" // made in the portal, on a phone, with a command line
+)
+
+// Entries of the history that the audit trail tells of, too.
+const (
+	noteUnsent       = "canceled before it was sent"
+	noteAcknowledged = "acknowledged"
 )
 
 // audit records what a change did to a request. It is given the request before and
@@ -40,6 +47,11 @@ func audited(before, after Request, at time.Time) []trail.Event {
 	if before.ID == "" {
 		add(begun(after))
 	}
+	for _, n := range after.History[min(len(before.History), len(after.History)):] {
+		if n.What == noteUnsent { // a press without a call
+			add(trail.Event{Kind: trail.Wanted, Verb: string(ToCancel), Actor: auditActor(after.Requester), Texts: trail.Texts{"actor": personText(after.Requester.Principal)}})
+		}
+	}
 	for _, i := range after.Intents {
 		was, _ := before.Intent(i.ID)
 		auditIntent(was, i, add)
@@ -60,6 +72,10 @@ func audited(before, after Request, at time.Time) []trail.Event {
 		switch after.State {
 		case Submitting, SignInRequired:
 			e.Actor.Platform = fromBelay
+		case Canceled, Ended:
+			if after.Held.ID == "" && !after.Elsewhere || after.End == EndNotVisible { // no word of Microsoft's
+				e.Actor.Platform = fromBelay
+			}
 		case Failed:
 			e.Outcome = trail.No
 			if after.Trouble != nil {
@@ -78,6 +94,12 @@ func begun(r Request) trail.Event {
 	e := trail.Event{Kind: trail.Asked, Actor: auditActor(r.Requester), Verb: string(ToActivate), More: map[string]string{"duration": pim.FormatDuration(r.Ask.Duration)},
 		Texts: trail.Texts{"actor": personText(r.Requester.Principal), "justification": r.Ask.Justification,
 			"ticket": strings.TrimSpace(r.Ask.Ticket.System + " " + r.Ask.Ticket.Number)}}
+	if slices.ContainsFunc(r.History, func(n Entry) bool { return n.What == noteAcknowledged }) {
+		e.More["acknowledged"] = "yes"
+	}
+	if r.Follows != "" {
+		e.More["follows"] = r.Follows
+	}
 	if !r.Ask.Start.IsZero() {
 		e.More["start"] = r.Ask.Start.UTC().Format(time.RFC3339)
 	}
@@ -104,7 +126,7 @@ func auditIntent(was, i Intent, add func(trail.Event)) {
 		}
 		add(e)
 	}
-	if !i.SentAt.IsZero() && !i.SentAt.Equal(was.SentAt) {
+	for range i.Calls - was.Calls {
 		e := event(trail.Sent)
 		e.Token = i.By.ID
 		if i.Kind.review() {
@@ -169,11 +191,4 @@ func auditActor(p Person) trail.Actor {
 
 func auditRole(r pim.EligibleAssignment) *trail.Role {
 	return &trail.Role{Kind: string(r.Kind), ID: r.Role, Name: r.RoleName, Scope: r.Scope}
-}
-
-// auditPress records that somebody's press was refused: what is not theirs, or not
-// any more.
-func (b *Bot) auditPress(tx store.Tx, r Request, a actor, kind IntentKind, why Code, at time.Time) error {
-	return b.o.Trail.Append(tx, trail.Event{At: at, Kind: trail.Press, Outcome: trail.No, Actor: auditActor(a.Person), Verb: string(kind), Request: r.ID,
-		Held: r.Held.ID, Subject: r.Requester.ID, Role: auditRole(r.Role), Reason: string(why), Texts: trail.Texts{"actor": personText(a.Principal)}})
 }

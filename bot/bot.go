@@ -136,8 +136,9 @@ const tick = 250 * time.Millisecond
 
 // Run settles what is due until ctx ends, and then waits for what is under way.
 func (b *Bot) Run(ctx context.Context) error {
-	t, hourly := time.NewTicker(tick), time.NewTicker(time.Hour)
+	t, minutely, hourly := time.NewTicker(tick), time.NewTicker(time.Minute), time.NewTicker(time.Hour)
 	defer t.Stop()
+	defer minutely.Stop()
 	defer hourly.Stop()
 	b.mu.Lock()
 	b.serves = true
@@ -154,8 +155,11 @@ func (b *Bot) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			b.stop()
 			b.work.Wait()
+			b.o.Links.CountRefusals(context.WithoutCancel(ctx), true)
 			return nil
 		case <-t.C:
+		case <-minutely.C:
+			b.o.Links.CountRefusals(ctx, false)
 		case <-hourly.C:
 			if err := b.o.Links.Sweep(ctx); err != nil && ctx.Err() == nil {
 				b.o.Log.Error("old one-time links could not be swept; tried again in an hour", "error", err)

@@ -22,6 +22,9 @@ type Error struct {
 	Code    Code
 	Message string
 	Err     error
+	// why is for the audit trail, of what is refused for security's sake: such as
+	// not-approver. Empty: the trail does not hear of it.
+	why string
 }
 
 // Error is the operator's view.
@@ -34,6 +37,15 @@ func (e *Error) Error() string {
 
 // Unwrap gives the detail to errors.Is and errors.As.
 func (e *Error) Unwrap() error { return e.Err }
+
+// whyRefused is the code for the audit trail; empty: it is not for the trail.
+func whyRefused(err error) string {
+	var e *Error
+	if !errors.As(err, &e) {
+		return ""
+	}
+	return e.why
+}
 
 // ErrorMessage is the sentence for a person, and false when err holds none.
 func ErrorMessage(err error) (string, bool) {

@@ -40,7 +40,8 @@ func (p Projection) signInActions(ticket string, silent bool) []Action {
 func (b *Bot) signIn(ctx context.Context, in Inbound, p Press) Reply {
 	t, err := b.o.Links.Open(ctx, p.ID)
 	if err == nil && !t.of(in.User) {
-		err = refuse(CodeNotAllowed, sayLinkUnknown)
+		err = bar("not-theirs", sayLinkUnknown)
+		b.o.Links.turnedAway(ctx, t, chatActor(in), pim.Principal{ID: in.Principal, Name: in.User.Name}, err)
 	}
 	if sentence, ok := ErrorMessage(err); ok {
 		return Reply{Card: plain(Bad, "Nothing was done", sentence)}
@@ -75,7 +76,7 @@ func (l *Links) TakeUp(ctx context.Context, id string, u User) (t Ticket, first 
 		case err != nil:
 			return err
 		case !t.of(u):
-			return refuse(CodeNotAllowed, sayLinkUnknown)
+			return bar("not-theirs", sayLinkUnknown)
 		case t.Taken || t.Used || !now.Before(t.Expires):
 			return nil
 		case !t.silent():
@@ -111,6 +112,7 @@ func (b *Bot) exchange(ctx context.Context, in Inbound, e Exchange) (Reply, Late
 	t, first, err := b.o.Links.TakeUp(ctx, e.ID, in.User)
 	switch {
 	case err != nil:
+		b.o.Links.turnedAway(ctx, t, chatActor(in), pim.Principal{ID: in.Principal, Name: in.User.Name}, err)
 		if sentence, ok := ErrorMessage(err); ok {
 			return Reply{Card: plain(Bad, "Nothing was done", sentence)}, nil
 		}
@@ -139,6 +141,7 @@ func (b *Bot) exchanged(ctx context.Context, in Inbound, e Exchange) error {
 		if errors.As(err, &no) && no.Claims != "" {
 			return errors.Join(err, b.o.Links.Challenge(ctx, e.ID, no.Claims))
 		}
+		b.o.Links.turnedAway(ctx, Ticket{User: in.User, Expect: in.Principal}, chatActor(in), pim.Principal{ID: in.Principal, Name: in.User.Name}, SignInFailed(err))
 		return err
 	}
 	_, err = b.o.Links.Complete(ctx, Hop{Ticket: hashed(e.ID)}, who, keep)

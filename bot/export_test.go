@@ -4,6 +4,9 @@ import (
 	"context"
 	"runtime"
 	"time"
+
+	"github.com/belaybot/belay/store"
+	"github.com/belaybot/belay/store/trail"
 )
 
 // Apply records an event as the handler does.
@@ -43,3 +46,29 @@ func (l *Limiter) Keys() int {
 
 // LookAtLinks looks at one link that is due, as Run does again and again.
 func (b *Bot) LookAtLinks(ctx context.Context, last *time.Time) { b.lookAtLinks(ctx, last) }
+
+// Refused records something that was refused to somebody.
+func (l *Links) Refused(ctx context.Context, who User, e trail.Event) { l.refused(ctx, who, e) }
+
+// Quiet waits until nothing is being settled and nothing is due any more, but what failed
+// a moment ago.
+func (b *Bot) Quiet(ctx context.Context) error {
+	for {
+		if err := b.kickDue(ctx); err != nil {
+			return err
+		}
+		for busy := true; busy; runtime.Gosched() {
+			b.mu.Lock()
+			busy = len(b.running) > 0
+			b.mu.Unlock()
+		}
+		var due []string
+		err := b.o.Store.View(ctx, func(tx store.Tx) (err error) {
+			due, err = b.docs.due(tx, b.o.Now(), 1, b.resting)
+			return err
+		})
+		if err != nil || len(due) == 0 {
+			return err
+		}
+	}
+}

@@ -42,7 +42,7 @@ func (r Request) mayExtend(who string) error {
 	stop, stopping := r.stopping()
 	switch {
 	case !strings.EqualFold(who, r.Requester.ID):
-		return refuse(CodeNotAllowed, sayNotYours)
+		return bar("not-theirs", sayNotYours)
 	case r.State != Active:
 		return refuse(CodeInvalid, sayNotExtendable(r))
 	case r.FollowedBy != "":

@@ -219,6 +219,7 @@ func (b *Bot) offered(ctx context.Context, in Inbound, a actor, t Ticket) Reply 
 				return b.trouble(in, err)
 			}
 			if !profile.Full {
+				b.o.Links.turnedAway(ctx, t, chatActor(in), pim.Principal{Name: in.User.Name}, bar("guest", sayGuest))
 				return Reply{Card: plain(Bad, "Not for guests", sayGuest)}
 			}
 		}
@@ -397,13 +398,11 @@ func (b *Bot) refusedPress(ctx context.Context, in Inbound, a actor, p Press, ki
 		b.kick(r.ID, true)
 		return Reply{Card: plain(Waiting, "On its way", saySending)}
 	}
-	var no *Error
-	if errors.As(err, &no) && a.known && (no.Code == CodeNotAllowed || no.Code == CodeInvalid) {
-		at := b.o.Now().UTC()
-		if aerr := b.o.Store.Update(ctx, func(tx store.Tx) error { return b.auditPress(tx, r, a, kind, no.Code, at) }); aerr != nil {
-			return b.trouble(in, aerr)
-		}
+	verb := string(kind)
+	if verb == "" {
+		verb = string(p.Verb)
 	}
+	b.pressRefused(ctx, a, r, verb, err)
 	return b.trouble(in, err)
 }
 
@@ -454,6 +453,7 @@ func (b *Bot) showAgain(ctx context.Context, in Inbound, a actor, p Press) Reply
 	case a.known && decides:
 		c = b.project.approverCard(r, a.ID, now)
 	default:
+		b.pressRefused(ctx, a, r, string(VerbShow), bar("not-theirs", sayNotApprover))
 		return Reply{Card: plain(Bad, "Not yours to see", sayNotApprover)}
 	}
 	return Reply{Card: &c, Replace: true}

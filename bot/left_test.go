@@ -44,7 +44,7 @@ func (w *world) looksAtLinks() (*lookedAt, func(time.Duration)) {
 // a profile that cannot be read unlinks nobody.
 func TestWhoLeftIsFound(t *testing.T) {
 	w, heard := newWorld(t), &heardTrail{}
-	w.trail = heard
+	w.hears = heard
 	w.restart()
 	w.link("carol")
 	l, look := w.looksAtLinks()

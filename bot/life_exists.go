@@ -135,7 +135,7 @@ func (b *Bot) followThat(ctx context.Context, in Inbound, a actor, p Press) (Rep
 	}
 	r, err := b.Request(ctx, p.ID)
 	if err == nil && !strings.EqualFold(r.Requester.ID, a.ID) {
-		err = refuse(CodeNotAllowed, sayNotYours)
+		err = bar("not-theirs", sayNotYours)
 	}
 	if err == nil && (r.Trouble == nil || r.Trouble.Held == "") {
 		err = store.ErrNotFound
@@ -144,6 +144,7 @@ func (b *Bot) followThat(ctx context.Context, in Inbound, a actor, p Press) (Rep
 		return Reply{Card: plain(Bad, "Nothing was done", sayOutdated)}, nil
 	}
 	if err != nil {
+		b.pressRefused(ctx, a, r, string(VerbFollow), err)
 		return b.trouble(in, err), nil
 	}
 	show := func(there Request) Reply {

@@ -57,7 +57,7 @@ type Kept struct{ By string }
 
 func (e Kept) apply(r *Request, at time.Time) error {
 	if !strings.EqualFold(e.By, r.Requester.ID) {
-		return refuse(CodeNotAllowed, sayNotYours)
+		return bar("not-theirs", sayNotYours)
 	}
 	for n := range r.Intents {
 		i := &r.Intents[n]

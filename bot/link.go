@@ -96,7 +96,10 @@ type LinkOptions struct {
 }
 
 // Links know who is who, and walk a person's browser through the sign-in.
-type Links struct{ o LinkOptions }
+type Links struct {
+	o        LinkOptions
+	refusals *refusals
+}
 
 // NewLinks fills in what is optional.
 func NewLinks(o LinkOptions) *Links {
@@ -119,7 +122,7 @@ func NewLinks(o LinkOptions) *Links {
 		o.Taken = func(store.Tx, Link, Link) error { return nil }
 	}
 	o.PublicURL = strings.TrimRight(o.PublicURL, "/")
-	return &Links{o}
+	return &Links{o, &refusals{now: o.Now, by: map[string]*spell{}}}
 }
 
 // NewTicketID makes the id of a one-time link: 128 random bits, safe in a URL.

@@ -167,7 +167,7 @@ func (l *Links) Take(ctx context.Context, step Step, state, session string) (h H
 		no = nil
 		h, err = hops.Get(tx, hashed(state))
 		if errors.Is(err, store.ErrNotFound) {
-			no = refuse(CodeInvalid, sayHopUnknown)
+			no = &Error{Code: CodeInvalid, Message: sayHopUnknown, why: "unknown-state"}
 			return nil
 		}
 		if err != nil {
@@ -184,11 +184,14 @@ func (l *Links) Take(ctx context.Context, step Step, state, session string) (h H
 	case err != nil:
 		return Hop{}, Ticket{}, err
 	case no != nil:
-		return Hop{}, Ticket{}, no
 	case subtle.ConstantTimeCompare([]byte(h.Session), []byte(hashed(session))) != 1:
-		return Hop{}, Ticket{}, refuse(CodeNotAllowed, sayOtherBrowser)
+		no = bar("other-browser", sayOtherBrowser)
 	case h.Step != step:
-		return Hop{}, Ticket{}, refuse(CodeInvalid, sayHopUnknown)
+		no = &Error{Code: CodeInvalid, Message: sayHopUnknown, why: "other-step"}
+	}
+	if no != nil {
+		l.turnedAway(ctx, t, browser, pim.Principal{}, no)
+		return Hop{}, Ticket{}, no
 	}
 	h.State = state
 	return h, t, nil
@@ -204,13 +207,19 @@ func (l *Links) Vouch(ctx context.Context, at Hop, session, team, user string) (
 	if err != nil {
 		return Hop{}, err
 	}
-	return l.store(ctx, h, func(t Ticket, h *Hop) error {
+	var seen Ticket
+	h, err = l.store(ctx, h, func(t Ticket, h *Hop) error {
+		seen = t
 		if team == "" || user == "" || t.User.Tenant != team || t.User.ID != user {
-			return refuse(CodeNotAllowed, sayOtherSlackUser)
+			return bar("other-slack-user", sayOtherSlackUser)
 		}
 		h.Vouched = true
 		return nil
 	})
+	if err != nil {
+		l.turnedAway(ctx, seen, trail.Actor{Platform: string(Slack), Tenant: team, User: user}, pim.Principal{}, err)
+	}
+	return h, err
 }
 
 // Complete decides whether who, proven by Microsoft, may be linked to the
@@ -222,6 +231,11 @@ func (l *Links) Vouch(ctx context.Context, at Hop, session, team, user string) (
 // before it may be done again without harm.
 func (l *Links) Complete(ctx context.Context, h Hop, who pim.Identity, keep func(context.Context) error) (link Link, err error) {
 	var t Ticket
+	defer func() {
+		if err != nil {
+			l.turnedAway(ctx, t, signingIn(t, h, who), who.Principal, err)
+		}
+	}()
 	now := l.o.Now().UTC()
 	err = l.o.Store.View(ctx, func(tx store.Tx) error {
 		t, err = l.ticket(tx, h.Ticket, now)
@@ -312,13 +326,13 @@ func (l *Links) bind(tx store.Tx, t Ticket, p pim.Principal, tenant string, now 
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		if t.User.Platform == Slack && t.Expect != "" {
-			return Link{}, refuse(CodeNotAllowed, sayUnlinkedSince)
+			return Link{}, bar("unlinked-since", sayUnlinkedSince)
 		}
 		link = Link{User: t.User, Tenant: tenant, Linked: now}
 	case err != nil:
 		return Link{}, err
 	case !strings.EqualFold(link.Principal.ID, p.ID):
-		return Link{}, refuse(CodeNotAllowed, fmt.Sprintf(sayLinkedAlready, personText(link.Principal)))
+		return Link{}, bar("linked-already", fmt.Sprintf(sayLinkedAlready, personText(link.Principal)))
 	}
 	others, err := l.At(tx, p.ID)
 	if err != nil {
@@ -326,7 +340,7 @@ func (l *Links) bind(tx store.Tx, t Ticket, p pim.Principal, tenant string, now 
 	}
 	for _, o := range others {
 		if o.User.Platform == t.User.Platform && o.User.Tenant == t.User.Tenant && o.User.ID != t.User.ID {
-			return Link{}, &Error{Code: CodeNotAllowed, Message: sayPrincipalTaken, Err: &takenError{o}}
+			return Link{}, &Error{Code: CodeNotAllowed, Message: sayPrincipalTaken, Err: &takenError{o}, why: "account-taken"}
 		}
 	}
 	link.User.Name = t.User.Name
@@ -344,7 +358,11 @@ func (l *Links) bind(tx store.Tx, t Ticket, p pim.Principal, tenant string, now 
 // proven is the identity rule: may this Entra identity be that chat user?
 func (l *Links) proven(ctx context.Context, t Ticket, h Hop, who pim.Identity) (pim.Principal, error) {
 	somebodyElse := func() (pim.Principal, error) {
-		return pim.Principal{}, refuse(CodeNotAllowed, fmt.Sprintf(sayOtherAccount, personText(who.Principal)))
+		why := "other-account"
+		if t.User.Platform == Teams && !strings.EqualFold(who.Tenant, t.User.Tenant) {
+			why = "other-tenant"
+		}
+		return pim.Principal{}, bar(why, fmt.Sprintf(sayOtherAccount, personText(who.Principal)))
 	}
 	// The token's mail is not taken over: Microsoft does not vouch for it.
 	p := pim.Principal{ID: who.ID, Name: who.Name, UPN: who.UPN}
@@ -361,7 +379,7 @@ func (l *Links) proven(ctx context.Context, t Ticket, h Hop, who pim.Identity) (
 	case t.User.Platform == Slack && h.Vouched:
 		return l.matching(ctx, t.User, who)
 	}
-	return pim.Principal{}, refuse(CodeNotAllowed, sayHopUnknown)
+	return pim.Principal{}, bar("not-vouched", sayHopUnknown)
 }
 
 // matching is the rule for a first Slack link: an administrator's mapping, or the
@@ -377,7 +395,7 @@ func (l *Links) matching(ctx context.Context, u User, who pim.Identity) (pim.Pri
 		return pim.Principal{}, &Error{Code: CodeBusy, Message: sayNoProfile, Err: err}
 	}
 	if !profile.Full {
-		return pim.Principal{}, refuse(CodeNotAllowed, sayGuest)
+		return pim.Principal{}, bar("guest", sayGuest)
 	}
 	p, err := l.o.Directory.Principal(ctx, who.ID)
 	if err != nil {
@@ -389,9 +407,9 @@ func (l *Links) matching(ctx context.Context, u User, who pim.Identity) (pim.Pri
 	mapped, ok := l.o.Mapped[u.ID]
 	switch {
 	case ok && !strings.EqualFold(mapped, who.ID):
-		return pim.Principal{}, refuse(CodeNotAllowed, fmt.Sprintf(sayMappedElsewhere, personText(p)))
+		return pim.Principal{}, bar("mapped-elsewhere", fmt.Sprintf(sayMappedElsewhere, personText(p)))
 	case !ok && !sameAddress(profile.Email, p.Mail) && !sameAddress(profile.Email, p.UPN):
-		return pim.Principal{}, refuse(CodeNotAllowed, fmt.Sprintf(sayNotSameAddress, personText(p)))
+		return pim.Principal{}, bar("other-address", fmt.Sprintf(sayNotSameAddress, personText(p)))
 	}
 	return p, nil
 }

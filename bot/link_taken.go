@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/belaybot/belay/store"
-	"github.com/belaybot/belay/store/trail"
 )
 
 // One Microsoft account goes with one user of a Slack workspace: whose press is whose would
@@ -19,15 +18,9 @@ type takenError struct{ holder Link }
 // Error says why.
 func (*takenError) Error() string { return "another user of the workspace has the account" }
 
-// taken records a refused link, and has its holder told.
+// taken has the holder told of a link that was refused.
 func (l *Links) taken(ctx context.Context, holder, tried Link) error {
 	return l.o.Store.Update(ctx, func(tx store.Tx) error {
-		err := l.o.Trail.Append(tx, trail.Event{At: tried.Linked, Kind: trail.Linked, Outcome: trail.No, Subject: tried.Principal.ID, Reason: "linked with another user",
-			Actor: trail.Actor{Principal: tried.Principal.ID, Platform: string(tried.User.Platform), Tenant: tried.User.Tenant, User: tried.User.ID},
-			Texts: trail.Texts{"actor": personText(tried.Principal)}})
-		if err != nil {
-			return err
-		}
 		return l.o.Taken(tx, holder, tried)
 	})
 }

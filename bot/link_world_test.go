@@ -12,6 +12,7 @@ import (
 	"github.com/belaybot/belay/pim"
 	"github.com/belaybot/belay/store"
 	"github.com/belaybot/belay/store/storetest"
+	"github.com/belaybot/belay/store/trail"
 )
 
 const (
@@ -38,6 +39,7 @@ type linkWorld struct {
 	t        *testing.T
 	store    store.Store
 	links    *bot.Links
+	trail    *trail.Trail
 	now      time.Time
 	profiles map[string]bot.Profile
 	people   map[string]pim.Principal
@@ -64,7 +66,7 @@ func newLinkWorld(t *testing.T) *linkWorld {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &linkWorld{t: t, store: store.Seal(storetest.Memory(), keys), now: time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC),
+	w := &linkWorld{t: t, store: trail.Recording(store.Seal(storetest.Memory(), keys)), now: time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC),
 		profiles: map[string]bot.Profile{
 			"UALICE":   {Name: "alice", Email: "Alice@Contoso.example", Full: true},
 			"UMALLORY": {Name: "mallory", Email: "mallory@elsewhere.example", Full: true},
@@ -75,7 +77,11 @@ func newLinkWorld(t *testing.T) *linkWorld {
 		},
 		mapped: map[string]string{},
 	}
+	if w.trail, err = trail.New(trail.Options{Store: w.store, Signer: keys.Signer("audit checkpoints"), Now: func() time.Time { return w.now }}); err != nil {
+		t.Fatal(err)
+	}
 	w.links = bot.NewLinks(bot.LinkOptions{
+		Trail: w.trail,
 		Store: w.store, Pseudonym: keys.Pseudonym, Now: func() time.Time { return w.now }, PublicURL: "https://belay.example/",
 		Profiles: map[bot.Platform]bot.Profiles{bot.Slack: w}, Directory: w, Mapped: w.mapped,
 		SignedIn: func(_ context.Context, _ string, t bot.Ticket) error { w.resumed = append(w.resumed, t); return nil },

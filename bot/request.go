@@ -210,6 +210,7 @@ type Intent struct {
 	Made      time.Time   `json:"made"`
 	SentAt    time.Time   `json:"sentAt"`
 	NotBefore time.Time   `json:"notBefore"`
+	Calls     int         `json:"calls,omitempty"` // how often it was sent
 	Tries     int         `json:"tries,omitempty"`
 	SignIns   int         `json:"signIns,omitempty"`
 	Ticket    string      `json:"ticket,omitempty"` // the one-time link that ends the waiting

@@ -119,7 +119,7 @@ func TestRevokedWhileARequestIsOwed(t *testing.T) {
 // An operator's command is recorded with the account that gave it, with everything it did.
 func TestRevocationIsRecorded(t *testing.T) {
 	w, heard := newWorld(t), &heardTrail{}
-	w.trail = heard
+	w.hears = heard
 	w.restart()
 	w.link("carol")
 	w.revokes("carol")

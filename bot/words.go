@@ -14,6 +14,11 @@ import (
 
 func refuse(code Code, sentence string) error { return &Error{Code: code, Message: sentence} }
 
+// bar refuses for security's sake: the audit trail hears why.
+func bar(why, sentence string) error {
+	return &Error{Code: CodeNotAllowed, Message: sentence, why: why}
+}
+
 const (
 	sayAlreadySent = "This form was sent already. The request goes on as it was; /elevate status shows it."
 	sayOwnRequest  = "You asked for this role yourself, so somebody else has to decide."

@@ -128,7 +128,7 @@ func SignInRefused(step Step, code, detail string) error {
 	case "access_denied", "login_required", "account_selection_required":
 		return &Error{Code: CodeSignIn, Message: sayCancelled, Err: err}
 	case "consent_required":
-		return &Error{Code: CodeNotAllowed, Message: sayNoConsent, Err: err}
+		return &Error{Code: CodeNotAllowed, Message: sayNoConsent, Err: err, why: "no-consent"}
 	case "interaction_required":
 		return &Error{Code: CodeSignIn, Message: sayMoreProof, Err: err}
 	case "temporarily_unavailable", "server_error":
@@ -138,9 +138,9 @@ func SignInRefused(step Step, code, detail string) error {
 		return &Error{Code: CodeBusy, Message: sayNotAnswering, Err: err}
 	}
 	if step == StepSlack {
-		return &Error{Code: CodeInternal, Message: saySlackRefused, Err: err}
+		return &Error{Code: CodeInternal, Message: saySlackRefused, Err: err, why: "slack-refused"}
 	}
-	return &Error{Code: CodeInternal, Message: sayBelayRefused, Err: err}
+	return &Error{Code: CodeInternal, Message: sayBelayRefused, Err: err, why: "entra-refused"}
 }
 
 // SignInFailed is an *Error for what pim/signin answered.
@@ -148,15 +148,15 @@ func SignInFailed(err error) error {
 	e := &Error{Code: CodeInternal, Message: sayBelayRefused, Err: err}
 	switch pim.CodeOf(err) {
 	case pim.CodeSignIn:
-		e.Code, e.Message = CodeSignIn, sayCodeRefused
+		e.Code, e.Message, e.why = CodeSignIn, sayCodeRefused, "code-refused"
 	case pim.CodeStepUp:
 		e.Code, e.Message = CodeSignIn, sayMoreProof
 	case pim.CodeNotFresh:
-		e.Code, e.Message = CodeSignIn, sayNotFresh
+		e.Code, e.Message, e.why = CodeSignIn, sayNotFresh, "not-fresh"
 	case pim.CodeInvalid:
-		e.Code, e.Message = CodeInvalid, sayNotVerified
+		e.Code, e.Message, e.why = CodeInvalid, sayNotVerified, "not-verified"
 	case pim.CodeForbidden:
-		e.Code, e.Message = CodeNotAllowed, sayNoConsent
+		e.Code, e.Message, e.why = CodeNotAllowed, sayNoConsent, "no-consent"
 	case pim.CodeThrottled, pim.CodeUnavailable:
 		e.Code, e.Message = CodeBusy, sayNotAnswering
 	}
@@ -189,7 +189,7 @@ func SlackFailed(err error, down bool) error {
 	if down {
 		return &Error{Code: CodeBusy, Message: saySlackDown, Err: err}
 	}
-	return &Error{Code: CodeInvalid, Message: saySlackRefused, Err: err}
+	return &Error{Code: CodeInvalid, Message: saySlackRefused, Err: err, why: "slack-not-verified"}
 }
 
 // FromElsewhere is an *Error for a form that another site sent.

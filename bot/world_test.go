@@ -19,6 +19,7 @@ import (
 	"github.com/belaybot/belay/pim"
 	"github.com/belaybot/belay/store"
 	"github.com/belaybot/belay/store/storetest"
+	"github.com/belaybot/belay/store/trail"
 )
 
 // world is a bot with everything outside it in memory, and people who use it.
@@ -30,6 +31,7 @@ type world struct {
 	disk  store.Store
 	keys  *store.Keyset
 	logs  *safeBuffer
+	trail *trail.Trail
 	bot   *bot.Bot
 	links *bot.Links
 	stop  func()
@@ -39,7 +41,7 @@ type world struct {
 	quiet   bot.QuietHours
 	silent  bot.Exchanger // nil: browsers only
 	resumes bool          // a sign-in through the links lets go on what waited
-	trail   bot.Trail     // nil: none
+	hears   bot.Trail     // hears what is told to the audit trail; nil: trail
 	only    string        // the request of a world with one
 	looks   looks
 
@@ -155,8 +157,16 @@ func (w *world) advance(d time.Duration) {
 // start makes a bot over the same disk: what a restart does.
 func (w *world) start() {
 	w.t.Helper()
-	sealed := store.Seal(w.disk, w.keys)
-	w.links = bot.NewLinks(bot.LinkOptions{Store: sealed, Pseudonym: w.keys.Pseudonym, PublicURL: "https://belay.example", Trail: w.trail,
+	sealed := trail.Recording(store.Seal(w.disk, w.keys))
+	var err error
+	if w.trail, err = trail.New(trail.Options{Store: sealed, Signer: w.keys.Signer("audit checkpoints"), Owner: "this", Now: w.now}); err != nil {
+		w.t.Fatal(err)
+	}
+	told := bot.Trail(w.trail)
+	if w.hears != nil {
+		told = w.hears
+	}
+	w.links = bot.NewLinks(bot.LinkOptions{Trail: told, Store: sealed, Pseudonym: w.keys.Pseudonym, PublicURL: "https://belay.example",
 		Profiles: map[bot.Platform]bot.Profiles{bot.Slack: w.slack}, Directory: w.ms,
 		Taken: func(tx store.Tx, holder, tried bot.Link) error { return w.bot.LinkTried(tx, holder, tried) },
 		SignedIn: func(ctx context.Context, principal string, t bot.Ticket) error {
@@ -170,13 +180,13 @@ func (w *world) start() {
 		pillar = w.pillar
 	}
 	channels := []bot.Conversation{{Platform: bot.Slack, Tenant: "T1", ID: "C-ops"}, {Platform: bot.Teams, Tenant: tenant, ID: "19:ops"}}
-	o := bot.Options{Store: sealed, Pseudonym: w.keys.Pseudonym, Pillars: map[pim.Kind]bot.Pillar{pim.EntraRole: pillar},
+	o := bot.Options{Trail: told, Store: sealed, Pseudonym: w.keys.Pseudonym, Pillars: map[pim.Kind]bot.Pillar{pim.EntraRole: pillar},
 		Finders:   map[pim.Kind]bot.Finder{pim.EntraRole: &w.looks},
 		Directory: w.ms, Grants: w.ms, Links: w.links, Chats: map[bot.Platform]bot.Chat{bot.Slack: w.slack, bot.Teams: w.teams},
 		Profiles: map[bot.Platform]bot.Profiles{bot.Slack: w.slack}, Now: w.now, Reads: 1000, Quiet: w.quiet,
 		Notices: func(bot.Notice, pim.EligibleAssignment) []bot.Conversation { return channels },
 		Log:     slog.New(slog.NewTextHandler(w.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))}
-	o.SingleSignOn, o.Trail = w.silent, w.trail
+	o.SingleSignOn = w.silent
 	if w.change != nil {
 		w.change(&o)
 	}

@@ -54,10 +54,9 @@ type meaning struct{ class, activity, severity int }
 //
 // A request is a managed entity, and so are the calls and decisions about it. An
 // operator's command is a call of Belay's own interface: API Activity has a place for
-// its name and for where it came from. A delivery that proved to be nobody's and a
-// decision that its approver disowns are things that somebody should look into, which is
-// what a finding is; there is nobody to name as their user or actor, as every other
-// class would want.
+// its name and for where it came from. A
+// decision that its approver disowns is a thing that somebody should look into, which is
+// what a finding is; there is nobody to name as its actor.
 var meanings = map[trail.Kind]meaning{
 	trail.Asked:       {EntityManagement, entityCreate, informational},
 	trail.Found:       {EntityManagement, entityCreate, informational},
@@ -73,12 +72,12 @@ var meanings = map[trail.Kind]meaning{
 	trail.Delayed:     {EntityManagement, entityUpdate, informational},
 	trail.Press:       {EntityManagement, entityUpdate, low},
 
-	trail.Linked:   {AccountChange, accountCreate, informational},
-	trail.Unlinked: {AccountChange, accountDelete, informational},
-	trail.SignedIn: {Authentication, logon, informational},
-	trail.Ended:    {Authentication, logoff, informational},
-	trail.NotMe:    {DetectionFinding, findingCreate, high},
-	trail.Forged:   {DetectionFinding, findingCreate, medium},
+	trail.Linked:     {AccountChange, accountCreate, informational},
+	trail.Unlinked:   {AccountChange, accountDelete, informational},
+	trail.SignedIn:   {Authentication, logon, informational},
+	trail.Ended:      {Authentication, logoff, informational},
+	trail.NotMe:      {DetectionFinding, findingCreate, high},
+	trail.TurnedAway: {Authentication, logon, medium},
 
 	trail.Operator:    {APIActivity, apiUpdate, informational},
 	trail.KeysChanged: {APIActivity, apiUpdate, medium},

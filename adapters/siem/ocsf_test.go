@@ -288,7 +288,7 @@ func TestOCSFMeanings(t *testing.T) {
 		{trail.SignedIn, "", "", trail.OK, 300201, 1, 1},
 		{trail.Ended, "", "", trail.OK, 300202, 1, 1},
 		{trail.NotMe, "", "", trail.OK, 200401, 4, 1},
-		{trail.Forged, "", "", trail.No, 200401, 3, 1},
+		{trail.TurnedAway, "", "", trail.No, 300201, 3, 2},
 	} {
 		l := full(test.kind)
 		l.From, l.To, l.Outcome = test.from, test.to, test.outcome

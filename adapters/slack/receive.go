@@ -219,6 +219,9 @@ func (a *Adapter) inBackground(do func(context.Context)) {
 func (a *Adapter) hear(o origin, s *scene, said bot.Said) (bot.Reply, bot.Later) {
 	if card := a.denies(o); card != nil {
 		a.opts.Log.Warn("refused a person of Slack", "team", o.team, "user_team", o.userTeam, "user", o.user, "why", card.Title)
+		if a.opts.Stranger != nil && !a.own(o) {
+			a.opts.Stranger(a.ctx, s.user, "another-organisation")
+		}
 		return bot.Reply{Card: card}, nil
 	}
 	ctx, cancel := context.WithTimeout(a.ctx, handTime)
@@ -233,7 +236,7 @@ func (a *Adapter) denies(o origin) *bot.Card {
 	case !a.serves(o.team, o.enterprise):
 		return &bot.Card{Title: "Belay does not serve this workspace", Tone: bot.Bad,
 			Text: "Use it from your own organisation's workspace, or ask the people who run Belay to add this one."}
-	case o.userTeam != "" && o.userTeam != o.team && !a.serves(o.userTeam, o.enterprise):
+	case !a.own(o):
 		return &bot.Card{Title: "Belay answers members of this workspace only", Tone: bot.Bad,
 			Text: "You are here through a shared channel. Ask a member of this workspace."}
 	case o.shared && !a.opts.AllowSharedChannels:
@@ -241,6 +244,11 @@ func (a *Adapter) denies(o origin) *bot.Card {
 			Text: "Other organisations read this channel. Write to Belay directly instead."}
 	}
 	return nil
+}
+
+// own says that somebody is of a workspace that is served.
+func (a *Adapter) own(o origin) bool {
+	return a.serves(o.team, o.enterprise) && (o.userTeam == "" || o.userTeam == o.team || a.serves(o.userTeam, o.enterprise))
 }
 
 // acknowledge answers Slack, so that what follows starts after Slack has it.

@@ -309,6 +309,8 @@ func TestModalTooLateIsTold(t *testing.T) {
 func TestWrongPeople(t *testing.T) {
 	h := &heard{}
 	a := bare(t, h)
+	var strangers []bot.User
+	a.opts.Stranger = func(_ context.Context, u bot.User, why string) { strangers = append(strangers, u) }
 	card := func(body string) string {
 		w := deliver(a, "/slack/commands", formType, []byte(body))
 		if w.Code != http.StatusOK {
@@ -329,6 +331,9 @@ func TestWrongPeople(t *testing.T) {
 	}
 	if got := h.take(); len(got) > 0 {
 		t.Errorf("the handler heard %+v", got)
+	}
+	if len(strangers) != 1 || strangers[0] != (bot.User{Platform: bot.Slack, Tenant: "T999", ID: "U1"}) { // a shared channel is nobody's fault
+		t.Errorf("strangers: %+v", strangers)
 	}
 	a.opts.AllowSharedChannels, a.opts.EnterpriseID = true, "E1"
 	for _, o := range []origin{{team: "T111", shared: true}, {team: "T2", enterprise: "E1"}, {team: "T2", userTeam: "T3", enterprise: "E1"}} {

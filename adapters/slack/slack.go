@@ -38,8 +38,10 @@ type Options struct {
 	AllowSharedChannels bool         // serve people of Teams in channels shared with other organisations
 	HTTP                *http.Client // its transport is used; time-out and redirects are set here
 	Handler             bot.Handler
-	Now                 func() time.Time // the wall clock; default time.Now
-	Log                 *slog.Logger     // default: nothing is logged
+	// Stranger hears of somebody of another organisation who was refused; may be nil.
+	Stranger func(ctx context.Context, u bot.User, why string)
+	Now      func() time.Time // the wall clock; default time.Now
+	Log      *slog.Logger     // default: nothing is logged
 }
 
 // Adapter is Slack as bot sees it: a bot.Chat and bot.Profiles, and the HTTP

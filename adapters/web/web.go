@@ -279,7 +279,9 @@ func (p *pages) back(r *http.Request, step bot.Step) (hop bot.Hop, code string, 
 	case q.Get("error") != "":
 		// The description is for people, holds names, and anybody can write one: it is
 		// neither shown nor logged, but for Microsoft's number.
-		return bot.Hop{}, "", bot.SignInRefused(step, q.Get("error"), p.number.FindString(q.Get("error_description")))
+		err := bot.SignInRefused(step, q.Get("error"), p.number.FindString(q.Get("error_description")))
+		p.o.Links.TurnedAway(r.Context(), hop, err)
+		return bot.Hop{}, "", err
 	case q.Get("code") == "":
 		return bot.Hop{}, "", bot.BadReturn(errors.New("neither a code nor an error"))
 	}
@@ -303,6 +305,7 @@ func (p *pages) fromSlack(w http.ResponseWriter, r *http.Request) {
 	}
 	team, user, err := p.slack.redeem(r.Context(), code, hop.Nonce)
 	if err != nil {
+		p.o.Links.TurnedAway(r.Context(), hop, err)
 		p.trouble(w, r, err)
 		return
 	}
@@ -325,7 +328,9 @@ func (p *pages) fromEntra(w http.ResponseWriter, r *http.Request) {
 	trip.Issuer = r.URL.Query().Get("iss")
 	who, keep, err := p.o.SignIn.Redeem(r.Context(), code, trip)
 	if err != nil {
-		p.trouble(w, r, bot.SignInFailed(err))
+		err = bot.SignInFailed(err)
+		p.o.Links.TurnedAway(r.Context(), hop, err)
+		p.trouble(w, r, err)
 		return
 	}
 	link, err := p.o.Links.Complete(r.Context(), hop, who, keep)

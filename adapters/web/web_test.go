@@ -4,11 +4,13 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
+	"fmt"
 	"html"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -20,6 +22,7 @@ import (
 	"github.com/belaybot/belay/bot/bottest"
 	"github.com/belaybot/belay/pim"
 	"github.com/belaybot/belay/pim/pimtest"
+	"github.com/belaybot/belay/store/trail"
 )
 
 func TestFirstSlackLink(t *testing.T) {
@@ -480,4 +483,29 @@ func TestAnotherServicesAnswer(t *testing.T) {
 	w.page(b.get(with(b.entra(b.toEntra(link, alice.ID), aliceID), w.tenant.Issuer())+"&iss=x"), http.StatusBadRequest, "begin again")
 	w.nobody()
 	w.page(b.get(with(b.entra(b.toEntra(link, alice.ID), aliceID), w.tenant.Issuer())), http.StatusOK, "You are signed in")
+}
+
+// What Slack or Microsoft refused, and what they did not sign, is on record with whose
+// sign-in it was to be; that they do not answer, and that a person changed their mind, is not.
+func TestWhatWasRefusedIsOnRecord(t *testing.T) {
+	w := newWorld(t, false, nil)
+	victim, attacker := w.browser(), w.browser()
+	stolen := query(t, victim.entra(victim.toEntra(w.offer(bot.Ticket{User: alice}), alice.ID), aliceID)).Get("code")
+	own := attacker.entra(attacker.toEntra(w.offer(bot.Ticket{User: mallory}), mallory.ID), malloryID)
+	attacker.get(strings.Replace(own, url.QueryEscape(query(t, own).Get("code")), url.QueryEscape(stolen), 1))
+	attacker.get(w.web.URL + web.EntraCallback + "?state=forged&code=x")
+	page := attacker.toEntra(w.offer(bot.Ticket{User: mallory}), mallory.ID)
+	attacker.get(w.web.URL + web.EntraCallback + "?error=unauthorized_client&state=" + url.QueryEscape(query(t, page).Get("state")))
+	page = attacker.follow(attacker.press(w.offer(bot.Ticket{User: mallory})), "/openid/connect/authorize")
+	attacker.get(w.web.URL + web.SlackCallback + "?code=made-up&state=" + url.QueryEscape(query(t, page).Get("state")))
+	attacker.get(attacker.slack(attacker.follow(attacker.press(w.offer(bot.Ticket{User: mallory})), "/openid/connect/authorize"), "")) // cancelled
+	var got []string
+	must(t, w.trail.Read(t.Context(), 0, func(r trail.Record) error {
+		got = append(got, fmt.Sprintf("%s %s of %s", r.Kind, r.Reason, r.More["user"]))
+		return nil
+	}))
+	want := []string{"person.turned-away code-refused of U0MALLORY", "person.turned-away unknown-state of ", "person.turned-away entra-refused of U0MALLORY", "person.turned-away slack-not-verified of U0MALLORY"}
+	if !slices.Equal(got, want) {
+		t.Errorf("the trail holds %q, want %q", got, want)
+	}
 }

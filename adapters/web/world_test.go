@@ -24,6 +24,7 @@ import (
 	"github.com/belaybot/belay/pim/signin"
 	"github.com/belaybot/belay/store"
 	"github.com/belaybot/belay/store/storetest"
+	"github.com/belaybot/belay/store/trail"
 )
 
 const (
@@ -47,6 +48,7 @@ type world struct {
 	tenant  *pimtest.Tenant
 	slack   *slacktest.Workspace
 	store   store.Store
+	trail   *trail.Trail
 	links   *bot.Links
 	signIn  *signin.Client
 	web     *httptest.Server
@@ -122,12 +124,14 @@ func newWorld(t *testing.T, tls bool, change func(*web.Options)) *world {
 
 	keys, err := store.NewKeyset()
 	must(t, err)
-	w.store = store.Seal(w.store, keys)
+	w.store = trail.Recording(store.Seal(w.store, keys))
+	w.trail, err = trail.New(trail.Options{Store: w.store, Signer: keys.Signer("audit checkpoints")})
+	must(t, err)
 	w.signIn, err = signin.New(signin.Options{Store: w.store, Key: func(p string) string { return keys.Pseudonym(p) },
 		Login: login.URL, Tenant: tenantID, ClientID: clientID, Credential: signin.Credential{Secret: "canary-entra"},
 		HTTP: login.Client(), Now: w.now, Log: log})
 	must(t, err)
-	w.links = bot.NewLinks(bot.LinkOptions{Store: w.store, Pseudonym: keys.Pseudonym, Now: w.now, PublicURL: public,
+	w.links = bot.NewLinks(bot.LinkOptions{Trail: w.trail, Store: w.store, Pseudonym: keys.Pseudonym, Now: w.now, PublicURL: public,
 		Profiles: map[bot.Platform]bot.Profiles{bot.Slack: w}, Directory: w, Log: log,
 		SignedIn: func(_ context.Context, _ string, t bot.Ticket) error {
 			w.mu.Lock()

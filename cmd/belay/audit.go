@@ -51,6 +51,12 @@ func (c *auditVerify) Run(i *invocation) error {
 		}
 	case r.Bad == nil:
 		fmt.Fprintf(i.stdout, "the audit trail is whole: events %d to %d, %d checkpoints hold, texts of %d events were erased", r.Begin, r.Size, r.Checkpoints, r.Erased)
+		if r.Dropped > 0 {
+			fmt.Fprintf(i.stdout, "; %d checkpoints are of events that were dropped for their age", r.Dropped)
+		}
+		if r.Unsigned > 0 {
+			fmt.Fprintf(i.stdout, "; no checkpoint covers the last %d events yet", r.Unsigned)
+		}
 		if r.Loose > 0 {
 			fmt.Fprintf(i.stdout, "; %d newer events are not chained yet and were not checked", r.Loose)
 		}

@@ -96,7 +96,7 @@ func (c *keysWrap) Run(i *invocation) error {
 	if err != nil {
 		return err
 	}
-	if err := app.WrapKeys(i.ctx, cfg); err != nil {
+	if err := app.WrapKeys(i.ctx, cfg, i.warnings()); err != nil {
 		return err
 	}
 	_, err = fmt.Fprintln(i.stdout, "The vault wraps the key file now. Start Belay anew with this configuration. Copies of the file from before hold the keys in the clear: run `belay keys rotate` and `belay keys prune`, then destroy them.")
@@ -111,7 +111,7 @@ func (c *keysUnwrap) Run(i *invocation) error {
 	if err != nil {
 		return err
 	}
-	if err := app.UnwrapKeys(i.ctx, cfg); err != nil {
+	if err := app.UnwrapKeys(i.ctx, cfg, i.warnings()); err != nil {
 		return err
 	}
 	_, err = fmt.Fprintln(i.stdout, "The key file lies there as it is now, with mode 0600. Take keys.vault_key out of the configuration and start Belay anew.")

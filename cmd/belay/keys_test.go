@@ -148,9 +148,15 @@ func (d *installed) audited() string {
 	defer raw.Close()
 	err = store.Seal(raw, keys).View(d.Context(), func(tx store.Tx) error {
 		take := func(_, value []byte) error {
-			var e struct{ Kind, Verb string }
+			var e struct {
+				Kind, Verb string
+				Actor      struct{ Platform, User string }
+			}
 			at := bytes.IndexByte(value, '{')
 			for ; at >= 0 && json.Unmarshal(value[at:], &e) != nil; at++ { // the hash before the event may hold a brace
+			}
+			if e.Kind == "operator.command" && (e.Actor.Platform != "operator" || !strings.Contains(e.Actor.User, "@")) {
+				d.Errorf("%s is on record as of %+v", e.Verb, e.Actor)
 			}
 			if e.Verb != "" || e.Kind == "keys.changed" {
 				verbs = append(verbs, strings.TrimSpace(e.Verb+" "+strings.TrimPrefix(e.Kind, "operator.command")))
@@ -281,7 +287,7 @@ func TestKeysInTheVault(t *testing.T) {
 	d.configure("")
 	d.serve()
 	d.stop()
-	if got := d.audited(); got != "keys.changed, keys rotate, keys prune, keys.changed" {
+	if got := d.audited(); got != "keys.changed, keys wrap, keys rotate, keys prune, keys unwrap, keys.changed" {
 		t.Errorf("the audit trail holds %s", got)
 	}
 	if strings.Contains(d.log.String(), "canary") {

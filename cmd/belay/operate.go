@@ -19,12 +19,16 @@ func operate[T any](i *invocation, c configured, path string, in any, each func(
 	if err != nil {
 		return err
 	}
-	log := slog.New(slog.NewTextHandler(i.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	return app.Operate(i.ctx, cfg, log, path, in, func(line json.RawMessage) error {
+	return app.Operate(i.ctx, cfg, i.warnings(), path, in, func(line json.RawMessage) error {
 		var v T
 		if err := json.Unmarshal(line, &v); err != nil {
 			return fmt.Errorf("the Belay that serves is another version: its answer cannot be read: %w", err)
 		}
 		return each(v)
 	})
+}
+
+// warnings is the log of a command that opens the store itself.
+func (i *invocation) warnings() *slog.Logger {
+	return slog.New(slog.NewTextHandler(i.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -41,6 +42,8 @@ type sandbox struct {
 
 	servers []served
 	urls    map[string]string // by the name of the listener
+
+	certificate string // as of manners
 }
 
 // served is one listener of the sandbox and what it answers.
@@ -76,6 +79,10 @@ type manners struct {
 	teams  teamstest.Unkind
 	signOn []string // how people are signed in at Teams, such as pwd and mfa; none: no single sign-on
 	apart  bool     // and their clients bring their tokens only when a test has them do it
+	// certificate is what Belay proves itself to Entra with instead of a secret: a PEM
+	// file with its key, and what Entra knows of it.
+	certificate string
+	registered  []*x509.Certificate
 }
 
 // open makes or reopens the sandbox that lives in dir.
@@ -192,14 +199,14 @@ func onLoopback(address string) error {
 
 // simulate makes the worlds outside the product.
 func (s *sandbox) simulate(m manners) (err error) {
-	s.signOn = len(m.signOn) > 0
+	s.signOn, s.certificate = len(m.signOn) > 0, m.certificate
 	unhandled := func(what string) { s.log.Error("the sandbox does not simulate this", "what", what) }
 	if m.tenant == nil {
 		m.tenant = pimtest.Kind()
 	}
 	s.tenant, err = pimtest.New(pimtest.Options{TenantID: tenantID, Now: s.clock.Now, Unkind: m.tenant, Unhandled: unhandled,
 		File: filepath.Join(s.dir, "tenant.json"),
-		App: pimtest.App{ClientID: belayApp, Name: "Belay", PrincipalID: belayItself, ClientSecret: s.kept.EntraSecret,
+		App: pimtest.App{ClientID: belayApp, Name: "Belay", PrincipalID: belayItself, ClientSecret: s.kept.EntraSecret, Certificates: m.registered,
 			RedirectURIs: []string{s.urls[atBot] + "/signin/entra/callback"}, Delegated: delegated(), Application: application(),
 			URI: manifest.AppURI(belayApp), Clients: signin.TeamsClients(), Registration: pimtest.Registration{IDClaims: []string{"auth_time"}}}})
 	if err != nil {
@@ -248,16 +255,20 @@ func (s *sandbox) simulate(m manners) (err error) {
 // config is what an operator would write for these surroundings.
 func (s *sandbox) config() app.Config {
 	connector := s.urls[atConnector]
+	entra, teams := app.Secret(s.kept.EntraSecret), app.Secret("")
+	if s.certificate != "" {
+		entra, teams = "", entra
+	}
 	return app.Config{
 		PublicURL: s.urls[atBot], Listen: "127.0.0.1:0", PrivateListen: "127.0.0.1:0", Data: filepath.Join(s.dir, "belay"), LogLevel: "info", StopTimeout: 20 * time.Second,
-		Entra: app.Entra{TenantID: tenantID, ClientID: belayApp, ClientSecret: app.Secret(s.kept.EntraSecret), SessionMaxAge: 12 * time.Hour, KeepSignIns: true,
+		Entra: app.Entra{TenantID: tenantID, ClientID: belayApp, ClientSecret: entra, CertificateFile: s.certificate, SessionMaxAge: 12 * time.Hour, KeepSignIns: true,
 			PolicyMaxAge: time.Minute, ReadsPerMinute: 600, GraphResource: "https://graph.microsoft.com", AzureResources: true, ARMResource: "https://management.azure.com"},
 		Requests: app.Requests{WarnBefore: 10 * time.Minute, Acknowledge: []app.Acknowledgement{{Roles: []string{"Finance Vault"},
 			Text: "I know that every owner of the vault is reported to the auditors."}}},
 		Approval: app.Approval{Presence: "session", EveryTime: []string{"most-privileged"}},
 		Slack: app.Slack{AppID: slackApp, TeamID: slackTeam, BotToken: app.Secret(s.kept.SlackToken), SigningSecret: app.Secret(s.kept.SlackSigning),
 			ClientID: "contoso.belay", ClientSecret: app.Secret(s.kept.SlackClient)},
-		Teams: app.Teams{AppID: belayApp, SingleSignOn: s.signOn, ServiceHosts: []string{connector[len("http://"):]}, ServiceURL: connector + "/",
+		Teams: app.Teams{AppID: belayApp, ClientSecret: teams, SingleSignOn: s.signOn, ServiceHosts: []string{connector[len("http://"):]}, ServiceURL: connector + "/",
 			Issuer: "https://api.botframework.com", Scope: "https://api.botframework.com/.default"},
 		Endpoints: app.Endpoints{Login: s.urls[atLogin], Graph: s.urls[atGraph], ARM: s.urls[atARM], Slack: s.urls[atSlack],
 			BotOpenID: s.urls[atOpenID] + "/v1/.well-known/openidconfiguration", BotLogin: s.urls[atBotLogin], Portal: "https://entra.microsoft.com", CAFile: s.ca.path()},

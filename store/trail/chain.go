@@ -34,7 +34,11 @@ func (t *Trail) Run(ctx context.Context) error {
 	defer sweep.Stop()
 	quiet := false // a fault is told once, not twice a second
 	say := func(err error) {
-		if err != nil && !quiet && ctx.Err() == nil {
+		switch {
+		case err == nil || quiet || ctx.Err() != nil:
+		case errors.Is(err, ErrBroken):
+			t.o.Log.Error("the audit trail is not as Belay wrote it; belay audit verify says where", "error", err)
+		default:
 			t.o.Log.Error("the audit trail could not be chained; it is tried again, and nothing is lost", "error", err)
 		}
 		quiet = err != nil
@@ -57,46 +61,44 @@ func (t *Trail) Run(ctx context.Context) error {
 }
 
 // step chains everything that is loose, and signs a checkpoint where one is due.
-func (t *Trail) step(ctx context.Context) error {
+func (t *Trail) step(ctx context.Context) error { return t.forward(ctx, false) }
+
+// Settle chains everything that is loose and signs a checkpoint of it.
+func (t *Trail) Settle(ctx context.Context) error { return t.forward(ctx, true) }
+
+func (t *Trail) forward(ctx context.Context, wanted bool) error {
 	for {
-		n, err := t.chain(ctx)
+		n, damaged, err := t.chain(ctx)
 		if err != nil {
 			return err
 		}
 		if n < batch {
-			return t.checkpoint(ctx, false)
+			return errors.Join(t.checkpoint(ctx, wanted), damaged)
 		}
 	}
 }
 
-// Settle chains everything that is loose and signs a checkpoint of it.
-func (t *Trail) Settle(ctx context.Context) error {
-	for {
-		n, err := t.chain(ctx)
-		if err != nil {
-			return err
-		}
-		if n < batch {
-			return t.checkpoint(ctx, true)
-		}
-	}
-}
+// ErrBroken says that what is stored is not what Belay wrote. Nothing is signed that does
+// not follow from the last checkpoint, and nothing is dropped.
+var ErrBroken = errors.New("trail: what is stored is not what was written")
 
 // errNothing leaves a transaction without a write.
 var errNothing = errors.New("trail: nothing to do")
 
-// chain takes one batch of loose events into the chain.
-func (t *Trail) chain(ctx context.Context) (n int, err error) {
+// chain takes one batch of loose events into the chain. damaged names a loose record
+// whose seal does not hold: it stays where it is, and holds up nothing else.
+func (t *Trail) chain(ctx context.Context) (n int, damaged, err error) {
 	any := false
 	err = t.o.Store.View(ctx, func(tx store.Tx) error {
 		any = false
-		return tx.Scan(looseBucket, nil, nil, func(_, _ []byte) error {
+		damaged, err = scanLoose(tx, func(_, _ []byte) error {
 			any = true
 			return store.Stop
 		})
+		return err
 	})
 	if err != nil || !any {
-		return 0, err
+		return 0, damaged, err
 	}
 	now := t.o.Now().UTC()
 	err = t.o.Store.Update(ctx, func(tx store.Tx) error {
@@ -107,7 +109,7 @@ func (t *Trail) chain(ctx context.Context) (n int, err error) {
 		}
 		type event struct{ key, raw []byte }
 		var events []event
-		err = tx.Scan(looseBucket, nil, nil, func(key, raw []byte) error {
+		damaged, err = scanLoose(tx, func(key, raw []byte) error {
 			events = append(events, event{bytes.Clone(key), bytes.Clone(raw)})
 			if len(events) >= batch {
 				return store.Stop
@@ -131,9 +133,25 @@ func (t *Trail) chain(ctx context.Context) (n int, err error) {
 		return state.Put(tx, headKey, h)
 	})
 	if errors.Is(err, errNothing) {
-		return 0, nil
+		return 0, damaged, nil
 	}
-	return n, err
+	return n, damaged, err
+}
+
+// scanLoose visits the loose events, and passes over records whose seal does not hold:
+// damaged is the first of them.
+func scanLoose(tx store.Tx, fn func(key, raw []byte) error) (damaged, err error) {
+	for from := []byte(nil); ; {
+		err := tx.Scan(looseBucket, from, nil, fn)
+		var c *store.CorruptError
+		if !errors.As(err, &c) || c.Bucket != looseBucket || len(c.Key) == 0 {
+			return damaged, err
+		}
+		if damaged == nil {
+			damaged = errors.Join(ErrBroken, err)
+		}
+		from = append(bytes.Clone(c.Key), 0)
+	}
 }
 
 // take reads the head for a change, as whoever has or gets the lease.
@@ -150,33 +168,52 @@ func (t *Trail) take(tx store.Tx, now time.Time) (head, error) {
 }
 
 // checkpoint signs where the chain stands, if that is due or wanted and something
-// was chained since the last time.
+// was chained since the last time. What is signed was read from the disk, and followed
+// from the checkpoint before it: nobody gets another history signed by putting it there.
 func (t *Trail) checkpoint(ctx context.Context, wanted bool) error {
 	now := t.o.Now().UTC()
-	var h head
-	err := t.o.Store.View(ctx, func(tx store.Tx) (err error) {
-		h, err = readHead(tx)
+	var c Checkpoint
+	var last string
+	err := t.o.Store.View(ctx, func(tx store.Tx) error {
+		c, last = Checkpoint{}, ""
+		h, err := readHead(tx)
+		if err != nil || h.Size == 0 {
+			return err
+		}
+		due := wanted || h.Size-h.Signed >= checkpointEvery || h.SignedAt.IsZero() ||
+			!now.Before(h.SignedAt.Add(checkpointTime)) || now.Before(h.SignedAt) // the clock was set back
+		switch untold := h.Signed > 0 && h.Signed != t.told(); {
+		case h.Size != h.Signed && due:
+			c, last, err = t.followed(tx, h)
+			c.At = now
+		case untold:
+			last, err = checkpoints.Get(tx, string(indexKey(h.Signed)))
+		}
 		return err
 	})
-	more := h.Size - h.Signed
-	if err != nil || more == 0 || !wanted && more < checkpointEvery && !h.SignedAt.IsZero() && now.Before(h.SignedAt.Add(checkpointTime)) {
+	if err != nil {
 		return err
 	}
-	var signed string
-	var size uint64
+	if last != "" { // of an earlier process that may not have come to log it
+		t.tell(ctx, last)
+	}
+	if c.Size == 0 {
+		return nil
+	}
+	signed, err := t.sign.note(ofCheckpoint, c)
+	if err != nil {
+		return err
+	}
 	err = t.o.Store.Update(ctx, func(tx store.Tx) error {
 		h, err := t.take(tx, now)
 		if err != nil {
 			return err
 		}
-		if h.Size == h.Signed {
-			return errNothing
+		if h.Signed >= c.Size {
+			return errNothing // another process was first
 		}
-		if signed, err = t.sign.note(Checkpoint{Size: h.Size, Hash: h.Hash, At: now}); err != nil {
-			return err
-		}
-		size, h.Signed, h.SignedAt = h.Size, h.Size, now
-		if err := checkpoints.Put(tx, string(indexKey(h.Size)), signed); err != nil {
+		h.Signed, h.SignedAt = c.Size, now
+		if err := checkpoints.Put(tx, string(indexKey(c.Size)), signed); err != nil {
 			return err
 		}
 		return state.Put(tx, headKey, h)
@@ -185,9 +222,48 @@ func (t *Trail) checkpoint(ctx context.Context, wanted bool) error {
 		return nil
 	}
 	if err == nil {
-		t.o.Log.InfoContext(ctx, "audit checkpoint", "size", size, "checkpoint", signed)
+		t.tell(ctx, signed)
 	}
 	return err
+}
+
+// followed is the end of the chain, which it follows from the last checkpoint on; last
+// is that checkpoint.
+func (t *Trail) followed(tx store.Tx, h head) (end Checkpoint, last string, err error) {
+	var from Checkpoint
+	if h.Signed > 0 {
+		if last, err = checkpoints.Get(tx, string(indexKey(h.Signed))); err == nil {
+			from, err = t.ParseCheckpoint(last)
+		}
+		if err != nil || from.Size != h.Signed {
+			return end, "", errors.Join(ErrBroken, fmt.Errorf("the checkpoint at %d does not hold", h.Signed), err)
+		}
+	}
+	next, at := from.Size, from.Hash
+	err = scanChain(tx, next, -1, func(i uint64, raw []byte) error {
+		if i != next {
+			return store.Stop
+		}
+		next, at = i+1, at.follow(raw)
+		return nil
+	})
+	if err != nil || next != h.Size || at != h.Hash || next < t.told() {
+		return end, "", errors.Join(ErrBroken, fmt.Errorf("the events from %d to %d do not follow from the checkpoint before them", from.Size, h.Size), err)
+	}
+	return Checkpoint{Size: next, Hash: at}, last, nil
+}
+
+// told is the size at the newest checkpoint that this process logged.
+func (t *Trail) told() uint64 { return t.logged.Load() }
+
+// tell logs a checkpoint, once. The log is the anchor outside of the store.
+func (t *Trail) tell(ctx context.Context, signed string) {
+	c, err := t.ParseCheckpoint(signed)
+	if err != nil || c.Size <= t.told() {
+		return
+	}
+	t.logged.Store(c.Size)
+	t.o.Log.InfoContext(ctx, "audit checkpoint", "size", c.Size, "checkpoint", signed)
 }
 
 // Standing is where the trail stands, for metrics.

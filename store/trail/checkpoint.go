@@ -25,10 +25,17 @@ type Checkpoint struct {
 // noteName is who signs. The key tells one Belay from another.
 const noteName = "belay-audit"
 
-// origin is the first line of a checkpoint: which chain it is of.
-func origin(key ed25519.PublicKey) string {
+// What is signed says in its first line what it is. A checkpoint must never pass for a
+// beginning: whoever held the store could cut off everything before it.
+const (
+	ofCheckpoint = noteName
+	ofBeginning  = noteName + "-beginning"
+)
+
+// origin is the first line of what is signed: what it is, and of which chain.
+func origin(what string, key ed25519.PublicKey) string {
 	sum := sha256.Sum256(key)
-	return noteName + "/" + hex.EncodeToString(sum[:8])
+	return what + "/" + hex.EncodeToString(sum[:8])
 }
 
 // signer makes signed notes, as https://c2sp.org/signed-note has them.
@@ -61,9 +68,9 @@ func (s signer) verifierKey() string {
 	return key
 }
 
-// note is the checkpoint as a signed note.
-func (s signer) note(c Checkpoint) (string, error) {
-	text := fmt.Sprintf("%s\n%d\n%s\n%s\n", origin(s.public()), c.Size, base64.StdEncoding.EncodeToString(c.Hash[:]), c.At.UTC().Format(time.RFC3339))
+// note is the checkpoint as a signed note; what says whether it is one, or a beginning.
+func (s signer) note(what string, c Checkpoint) (string, error) {
+	text := fmt.Sprintf("%s\n%d\n%s\n%s\n", origin(what, s.public()), c.Size, base64.StdEncoding.EncodeToString(c.Hash[:]), c.At.UTC().Format(time.RFC3339))
 	signed, err := note.Sign(&note.Note{Text: text}, s)
 	if err != nil {
 		return "", fmt.Errorf("trail: signing a checkpoint: %w", err)
@@ -81,6 +88,10 @@ func (t *Trail) PublicKey() string { return t.sign.verifierKey() }
 
 // ParseCheckpoint reads a signed checkpoint. Errors are ErrCheckpoint.
 func (t *Trail) ParseCheckpoint(signed string) (Checkpoint, error) {
+	return t.parse(ofCheckpoint, signed)
+}
+
+func (t *Trail) parse(what, signed string) (Checkpoint, error) {
 	v, err := note.NewVerifier(t.sign.verifierKey())
 	if err != nil {
 		return Checkpoint{}, err
@@ -90,7 +101,7 @@ func (t *Trail) ParseCheckpoint(signed string) (Checkpoint, error) {
 		return Checkpoint{}, ErrCheckpoint
 	}
 	lines := strings.Split(strings.TrimSuffix(n.Text, "\n"), "\n")
-	if len(lines) != 4 || lines[0] != origin(t.sign.public()) {
+	if len(lines) != 4 || lines[0] != origin(what, t.sign.public()) {
 		return Checkpoint{}, ErrCheckpoint
 	}
 	var c Checkpoint

@@ -30,14 +30,16 @@ const (
 	Wanted      Kind = "request.wanted"  // somebody pressed: a decision, or the end of their own request
 	Resumed     Kind = "request.resumed" // a call goes on after its person signed in
 	Delayed     Kind = "request.delayed" // Microsoft did not take a call, or its answer was lost; it is made again
-	Press       Kind = "press.refused"   // somebody pressed what is not theirs, or too late
+	Press       Kind = "press.refused"   // somebody pressed what is not theirs, or too late: Reason; More: count, of several
 
 	Linked   Kind = "person.linked"
 	Unlinked Kind = "person.unlinked"
 	SignedIn Kind = "person.signed-in"
 	Ended    Kind = "person.sign-in-ended" // by Microsoft, by age, by the person or by an operator: Reason
 	NotMe    Kind = "person.not-me"        // an approver says that a decision was not theirs
-	Forged   Kind = "delivery.refused"     // a delivery that proved to be nobody's
+	// TurnedAway: a sign-in was refused, or somebody who may not talk to Belay: Reason; More:
+	// whose sign-in it was to be, count of several.
+	TurnedAway Kind = "person.turned-away"
 
 	Operator Kind = "operator.command" // an administrative command: Verb
 

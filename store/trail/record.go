@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -29,6 +30,32 @@ type recording struct {
 	now    func() time.Time // wall clock
 	random io.Reader
 	last   atomic.Int64 // milliseconds of the last update
+	begun  sync.Mutex
+	going  atomic.Bool // last is later than what another process left loose
+}
+
+// begin reads, once, what an earlier process left loose: what comes now comes after it, even if
+// the clock was set back meanwhile.
+func (r *recording) begin(ctx context.Context) error {
+	if r.going.Load() {
+		return nil
+	}
+	r.begun.Lock()
+	defer r.begun.Unlock()
+	if r.going.Load() {
+		return nil
+	}
+	err := r.View(ctx, func(tx store.Tx) error {
+		_, err := scanLoose(tx, func(key, _ []byte) error {
+			if id, err := uuid.ParseBytes(key); err == nil && id.Version() == 7 {
+				r.last.Store(max(r.last.Load(), int64(binary.BigEndian.Uint64(id[:8])>>16)))
+			}
+			return nil
+		})
+		return err
+	})
+	r.going.Store(err == nil)
+	return err
 }
 
 // moment is later than every one before it, so that the ids of one process have the
@@ -48,6 +75,9 @@ func (r *recording) Update(ctx context.Context, fn func(store.Tx) error) error {
 	var seed [32]byte
 	if _, err := io.ReadFull(r.random, seed[:]); err != nil {
 		return fmt.Errorf("trail: no randomness: %w", err)
+	}
+	if err := r.begin(ctx); err != nil {
+		return err
 	}
 	at := r.moment()
 	return r.Store.Update(ctx, func(tx store.Tx) error { return fn(&recorder{Tx: tx, at: at, seed: seed}) })

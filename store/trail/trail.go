@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -44,8 +45,9 @@ type Options struct {
 // Trail is the audit trail of one store. Its methods may be called from many
 // goroutines at once.
 type Trail struct {
-	o    Options
-	sign signer
+	o      Options
+	sign   signer
+	logged atomic.Uint64 // size at the newest checkpoint that was logged
 }
 
 // New fills in what is optional.
@@ -153,7 +155,7 @@ type head struct {
 	Size  uint64 `json:"size"` // events ever chained: the index of the next one
 	Hash  hash   `json:"hash"`
 	Begin uint64 `json:"begin,omitempty"` // index of the first event that is kept
-	// BeginNote is the signed checkpoint of what was before Begin; empty at 0.
+	// BeginNote is the signed word of what was before Begin; empty at 0.
 	BeginNote string `json:"beginNote,omitempty"`
 	Wordless  uint64 `json:"wordless,omitempty"` // up to here personal texts were dropped for their age
 

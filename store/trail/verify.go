@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/belaybot/belay/store"
 )
@@ -17,8 +18,10 @@ type Report struct {
 	Begin       uint64 // index of the first event that is kept
 	Size        uint64 // index after the last event that is whole
 	Loose       int    // events that are not chained yet, and so not covered
+	Unsigned    uint64 // events that no checkpoint covers yet: whoever has the store and its keys could still change them
 	Erased      int    // events of which personal texts were erased
 	Checkpoints int    // that hold, those from outside among them
+	Dropped     int    // checkpoints of events that were dropped for their age
 	// Bad is the first thing that is wrong; nil: the trail is whole.
 	Bad *Bad
 }
@@ -35,7 +38,10 @@ type Bad struct {
 // The error is about reading; what is wrong with the trail is in the Report.
 func (t *Trail) Verify(ctx context.Context, anchors ...Checkpoint) (Report, error) {
 	for {
-		w := walk{t: t, anchors: slices.Clone(anchors)}
+		w := walk{t: t, now: t.o.Now()}
+		for _, c := range anchors {
+			w.anchors = append(w.anchors, anchor{c, true})
+		}
 		bad, err := w.begin(ctx)
 		if err == nil && bad == nil {
 			bad, err = w.chain(ctx)
@@ -58,12 +64,15 @@ var errDropped = errors.New("trail: the beginning has moved")
 // walk is one verification.
 type walk struct {
 	t       *Trail
-	anchors []Checkpoint // those still ahead, by size
+	anchors []anchor // those still ahead, by size
+	now     time.Time
+	dropped uint64 // size of the last checkpoint whose events were dropped for their age
 	head    head
 	signed  uint64 // size at the newest checkpoint when the walk began
 	next    uint64 // index that must come
 	hash    hash   // before it
 	held    uint64 // size of the last checkpoint that held
+	trusted uint64 // and of the last one from outside
 	report  Report
 }
 
@@ -88,7 +97,7 @@ func (w *walk) begin(ctx context.Context) (bad *Bad, err error) {
 				bad = badAt(w.next, "the checkpoint %s was changed: its signature does not hold", key)
 				return store.Stop
 			}
-			w.anchors = append(w.anchors, c)
+			w.anchors = append(w.anchors, anchor{c, false})
 			return nil
 		})
 		if bad == nil && err != nil {
@@ -100,13 +109,13 @@ func (w *walk) begin(ctx context.Context) (bad *Bad, err error) {
 		return bad, err
 	}
 	if w.head.Begin > 0 {
-		c, err := w.t.ParseCheckpoint(w.head.BeginNote)
+		c, err := w.t.parse(ofBeginning, w.head.BeginNote)
 		if err != nil || c.Size != w.head.Begin {
 			return badAt(w.head.Begin, "the chain begins at %d, and no signed word says that what was before was dropped for its age", w.head.Begin), nil //nolint:nilerr // a finding
 		}
-		w.hash, w.held = c.Hash, c.Size
+		w.hash, w.held, w.trusted = c.Hash, c.Size, c.Size
 	}
-	slices.SortStableFunc(w.anchors, func(a, b Checkpoint) int {
+	slices.SortStableFunc(w.anchors, func(a, b anchor) int {
 		switch {
 		case a.Size < b.Size:
 			return -1
@@ -125,24 +134,6 @@ func damaged(i uint64, what string, err error) (*Bad, error) {
 		return badAt(i, "%s was changed or moved: its seal does not hold", what), nil
 	}
 	return nil, err
-}
-
-// anchored compares with the checkpoints of where the walk stands.
-func (w *walk) anchored() *Bad {
-	for len(w.anchors) > 0 && w.anchors[0].Size <= w.next {
-		c := w.anchors[0]
-		w.anchors = w.anchors[1:]
-		switch {
-		case c.Size < w.head.Begin:
-			continue // of events that are not kept any more
-		case c.Hash != w.hash:
-			return badAt(w.held, "the checkpoint of %s says otherwise: something between the events %d and %d was changed, and the chain made anew",
-				c.At.Format("2006-01-02 15:04:05"), w.held, c.Size)
-		}
-		w.held = c.Size
-		w.report.Checkpoints++
-	}
-	return nil
 }
 
 // chain follows the chain.
@@ -235,19 +226,26 @@ func (w *walk) end(ctx context.Context) (bad *Bad, err error) {
 	switch {
 	case w.next < w.head.Size:
 		return badAt(w.next, "the end is missing: %d events were chained, and the last one there is before this", w.head.Size), nil
-	case w.hash != w.head.Hash && w.next > w.head.Begin:
+	case w.hash != w.head.Hash:
 		return badAt(w.next, "the chain ends otherwise than was recorded"), nil
 	case len(w.anchors) > 0:
-		return badAt(w.next, "the end is missing: the checkpoint of %s covers %d events", w.anchors[0].At.Format("2006-01-02 15:04:05"), w.anchors[0].Size), nil
+		return badAt(w.next, "the end is missing: the checkpoint of %s covers %d events. Nothing vouches for what there is from %d on",
+			w.anchors[0].At.Format("2006-01-02 15:04:05"), w.anchors[0].Size, w.sure(w.anchors[0])), nil
 	case w.signed > w.held:
 		return badAt(w.held, "the checkpoint at %d is missing", w.signed), nil
 	}
+	w.report.Unsigned = w.next - w.held
 	err = w.t.o.Store.View(ctx, func(tx store.Tx) error {
 		w.report.Loose = 0
-		return tx.Scan(looseBucket, nil, nil, func(_, _ []byte) error {
+		bad = nil
+		broken, err := scanLoose(tx, func(_, _ []byte) error {
 			w.report.Loose++
 			return nil
 		})
+		if err == nil && broken != nil {
+			bad = badAt(w.next, "an event that is not chained yet was changed or put in: its seal does not hold")
+		}
+		return err
 	})
-	return nil, err
+	return bad, err
 }

@@ -200,7 +200,8 @@ func (a *App) wire(client *http.Client, now func() time.Time) error {
 			secrets = append(secrets, string(cfg.Slack.NextSigningSecret))
 		}
 		a.slack, err = slack.New(slack.Options{SigningSecrets: secrets, BotToken: string(cfg.Slack.BotToken), AppID: cfg.Slack.AppID,
-			Teams: []string{cfg.Slack.TeamID}, APIBase: cfg.Endpoints.Slack, HTTP: client, Handler: h, Log: a.log})
+			Teams: []string{cfg.Slack.TeamID}, APIBase: cfg.Endpoints.Slack, HTTP: client, Handler: h, Log: a.log,
+			Stranger: func(ctx context.Context, u bot.User, why string) { h.bot.Stranger(ctx, u, why) }})
 		if err != nil {
 			return err
 		}

@@ -48,7 +48,9 @@ type AuditReport struct {
 	Size        uint64 `json:"size"`        // index after the last event that is whole
 	Loose       int    `json:"loose"`       // events that are not chained yet
 	Erased      int    `json:"erased"`      // events of which texts were erased
+	Unsigned    uint64 `json:"unsigned"`    // events that no checkpoint covers yet
 	Checkpoints int    `json:"checkpoints"` // that hold
+	Dropped     int    `json:"dropped"`     // checkpoints of events that were dropped for their age
 	Bad         *Bad   `json:"bad,omitempty"`
 }
 
@@ -75,7 +77,7 @@ func verifyAudit(ctx context.Context, a *App, _ operator, in json.RawMessage, em
 	if err != nil {
 		return err
 	}
-	out := AuditReport{Begin: r.Begin, Size: r.Size, Loose: r.Loose, Erased: r.Erased, Checkpoints: r.Checkpoints}
+	out := AuditReport{Begin: r.Begin, Size: r.Size, Loose: r.Loose, Unsigned: r.Unsigned, Erased: r.Erased, Checkpoints: r.Checkpoints, Dropped: r.Dropped}
 	if r.Bad != nil {
 		out.Bad = &Bad{Index: r.Bad.Index, What: r.Bad.What}
 	}

@@ -38,6 +38,7 @@ var operations = map[string]operation{
 	"/keys/list":       listKeys,
 	"/keys/rotate":     rotateKeys,
 	"/keys/prune":      pruneKeys,
+	"/keys/note":       noteKeysCommand,
 	"/audit/verify":    verifyAudit,
 	"/audit/export":    exportAudit,
 	"/audit/erase":     eraseAudit,

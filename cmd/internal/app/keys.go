@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"net/http"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -89,13 +91,49 @@ func loadKeys(ctx context.Context, database string, f store.KeyFile) (*store.Key
 }
 
 // WrapKeys lets the configured vault wrap the key file, which need not be wrapped yet.
-func WrapKeys(ctx context.Context, cfg Config) error {
-	return rewrapKeys(ctx, cfg, store.KeyFile.Wrap)
+func WrapKeys(ctx context.Context, cfg Config, log *slog.Logger) error {
+	if err := rewrapKeys(ctx, cfg, store.KeyFile.Wrap); err != nil {
+		return err
+	}
+	if err := noteWrapping(ctx, cfg, log, "keys wrap"); err != nil {
+		return fmt.Errorf("the vault wraps the key file now, but that is not on record: %w", err)
+	}
+	return nil
 }
 
 // UnwrapKeys takes the configured vault off the key file.
-func UnwrapKeys(ctx context.Context, cfg Config) error {
+func UnwrapKeys(ctx context.Context, cfg Config, log *slog.Logger) error {
+	if cfg.Keys.VaultKey != "" { // while the store can still be opened with this configuration
+		if err := noteWrapping(ctx, cfg, log, "keys unwrap"); err != nil {
+			return err
+		}
+	}
 	return rewrapKeys(ctx, cfg, store.KeyFile.Unwrap)
+}
+
+// noteWrapping records who changed how the key file is kept, where there is a trail yet.
+func noteWrapping(ctx context.Context, cfg Config, log *slog.Logger, command string) error {
+	if _, err := os.Stat(filepath.Join(cfg.Data, "belay.db")); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return Operate(ctx, cfg, log, "/keys/note", KeysNote{command}, func(json.RawMessage) error { return nil })
+}
+
+// KeysNote is the input of /keys/note: the command that changes how the key file is kept.
+type KeysNote struct {
+	Command string `json:"command"`
+}
+
+func noteKeysCommand(ctx context.Context, a *App, by operator, in json.RawMessage, _ func(any) error) error {
+	given, err := input[KeysNote](in)
+	if err != nil {
+		return err
+	}
+	if given.Command != "keys wrap" && given.Command != "keys unwrap" {
+		return refused("there is no such command")
+	}
+	e := by.event(given.Command, a.now())
+	return a.sealed.Update(ctx, func(tx store.Tx) error { return a.trail.Append(tx, e) })
 }
 
 func rewrapKeys(ctx context.Context, cfg Config, do func(store.KeyFile, context.Context) error) error {
