@@ -201,8 +201,12 @@ func (r *Request) finish(i *Intent, o Outcome, why *Refusal) {
 type Sending struct{ Intent string }
 
 func (e Sending) apply(r *Request, at time.Time) error {
-	if i := r.intent(e.Intent); i != nil && i.State == IntentReady && r.runnable(*i) && !at.Before(i.NotBefore) {
-		i.State, i.SentAt = IntentSent, at
+	i := r.intent(e.Intent)
+	if i == nil || !r.runnable(*i) || at.Before(i.NotBefore) {
+		return nil
+	}
+	if i.State == IntentReady || i.State == IntentSent && i.Restored { // looked up by now
+		i.State, i.SentAt, i.Restored = IntentSent, at, false
 	}
 	return nil
 }

@@ -100,7 +100,12 @@ func auditIntent(was, i Intent, add func(trail.Event)) {
 	if was.State == IntentWaiting && i.State != IntentWaiting && i.State != IntentDone {
 		add(event(trail.Resumed))
 	}
-	if !i.SentAt.IsZero() && !i.SentAt.Equal(was.SentAt) {
+	switch {
+	case i.Restored && !was.Restored: // nothing was sent now
+		e := event(trail.Delayed)
+		e.Outcome, e.Reason = trail.Unknown, "restored"
+		add(e)
+	case !i.SentAt.IsZero() && !i.SentAt.Equal(was.SentAt):
 		e := event(trail.Sent)
 		e.Token = i.By.ID
 		add(e)
