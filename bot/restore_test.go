@@ -63,7 +63,7 @@ func (w *world) restored(from store.Store) {
 	}
 	w.disk = disk
 	w.start()
-	w.stop() // the bot that prepares does not serve
+	w.stop()      // the bot that prepares does not serve
 	for range 2 { // twice does no harm
 		if _, err := w.bot.Restore(w.t.Context(), w.now()); err != nil {
 			w.t.Fatal(err)

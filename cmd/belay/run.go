@@ -79,13 +79,14 @@ func exitCode(err error) int {
 	var vault *keyvault.Error
 	var found *differs
 	var bad *backup.Error
+	var newer *store.SchemaError
 	if errors.As(err, &found) {
 		return exitDiffers
 	}
 	if errors.As(err, &operation) && operation.Refused {
 		return exitRefused
 	}
-	if errors.As(err, &config) || errors.As(err, &key) || errors.As(err, &open) || errors.As(err, &vault) || errors.As(err, &bad) || errors.Is(err, store.ErrWrongKeys) {
+	if errors.As(err, &config) || errors.As(err, &key) || errors.As(err, &open) || errors.As(err, &vault) || errors.As(err, &bad) || errors.As(err, &newer) || errors.Is(err, store.ErrWrongKeys) {
 		return exitRefused
 	}
 	return exitFailed
