@@ -22,6 +22,7 @@ var allowed = map[string][]string{
 	"store":                    {},
 	"store/bolt":               {"store"},
 	"store/trail":              {"store"},
+	"store/backup":             {"store"},
 	"store/keyvault":           {"store"},
 	"pim/internal/wire":        {"pim"},
 	"pim/graph":                {"pim", "pim/internal/"},

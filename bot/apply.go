@@ -207,8 +207,9 @@ func (e Sending) apply(r *Request, at time.Time) error {
 	if i == nil {
 		return nil
 	}
-	if i.State == IntentReady && r.runnable(*i) && !at.Before(i.NotBefore) {
-		i.State, i.SentAt = IntentSent, at
+	switch {
+	case i.State == IntentReady && r.runnable(*i) && !at.Before(i.NotBefore), i.State == IntentSent && i.Restored: // which was looked up by now
+		i.State, i.SentAt, i.Restored = IntentSent, at, false
 	}
 	if i.State == IntentSent {
 		i.Calls++

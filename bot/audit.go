@@ -126,6 +126,11 @@ func auditIntent(was, i Intent, add func(trail.Event)) {
 		}
 		add(e)
 	}
+	if i.Restored && !was.Restored { // nothing was sent now
+		e := event(trail.Delayed)
+		e.Outcome, e.Reason = trail.Unknown, "restored"
+		add(e)
+	}
 	for range i.Calls - was.Calls {
 		e := event(trail.Sent)
 		e.Token = i.By.ID

@@ -134,7 +134,8 @@ const settlers = 32
 // tick is how often the due index is looked at. It is one read of the first key.
 const tick = 250 * time.Millisecond
 
-// Run settles what is due until ctx ends, and then waits for what is under way.
+// Run settles what is due until ctx ends, and then waits for what is under way. It ends
+// with a *store.SchemaError when a newer Belay has migrated the store.
 func (b *Bot) Run(ctx context.Context) error {
 	t, minutely, hourly := time.NewTicker(tick), time.NewTicker(time.Minute), time.NewTicker(time.Hour)
 	defer t.Stop()
@@ -149,6 +150,11 @@ func (b *Bot) Run(ctx context.Context) error {
 	b.lookout()
 	for {
 		if err := b.kickDue(ctx); err != nil && ctx.Err() == nil {
+			if newer := (*store.SchemaError)(nil); errors.As(err, &newer) { // and it serves
+				b.stop()
+				b.work.Wait()
+				return err
+			}
 			b.o.Log.Error("reading what is due failed; trying again", "error", err)
 		}
 		select {

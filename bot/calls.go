@@ -196,8 +196,14 @@ func (b *Bot) review(ctx context.Context, p Pillar, r Request, i Intent) (Reques
 // relay makes a call whose repetition Microsoft itself refuses plainly: a cancel
 // of what is canceled, a deactivation of what is not active.
 func (b *Bot) relay(ctx context.Context, p Pillar, r Request, i Intent, call func() error) (Request, error) {
-	again := !i.SentAt.IsZero()
-	if i.Then != "" && !again {
+	sent := !i.SentAt.IsZero()
+	again := sent || i.Restored
+	if i.Restored && i.Kind == ToDeactivate {
+		if next, done, err := b.overAlready(ctx, p, r, i); err != nil || done {
+			return next, err
+		}
+	}
+	if i.Then != "" && !sent {
 		if next, done, err := b.checkFirst(ctx, p, r, i); err != nil || done {
 			return next, err
 		}
@@ -218,6 +224,21 @@ func (b *Bot) relay(ctx context.Context, p Pillar, r Request, i Intent, call fun
 		return b.change(ctx, r.ID, Delay{Intent: i.ID, Until: until, Why: refusal(err), Unheard: true})
 	}
 	return b.failed(ctx, r, i, err)
+}
+
+// overAlready looks, for a deactivation that a backup owed, whether the activation is
+// still the one that was to end: the person may have activated the role anew since.
+func (b *Bot) overAlready(ctx context.Context, p Pillar, r Request, i Intent) (next Request, done bool, err error) {
+	all, err := p.Active(ctx, r.Requester.ID, r.Role.Assignment)
+	if err != nil {
+		next, err = b.unsure(ctx, r, i, err)
+		return next, true, err
+	}
+	if r.instance(all) == nil {
+		next, err = b.change(ctx, r.ID, Accept{Intent: i.ID}, soon{})
+		return next, true, err
+	}
+	return r, false, nil
 }
 
 // failed sorts an error of a call: sign in, try later, or a no.

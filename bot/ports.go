@@ -33,8 +33,8 @@ type Later func(ctx context.Context) Reply
 
 // Chat is one platform seen from here. Every error is a *ChatError.
 type Chat interface {
-	// Post posts c. key is stable for one card in one place: a platform that can
-	// refuse a second post under the same key does so.
+	// Post posts c. key is stable for one card in one place, and another card has
+	// another key: a platform that can refuse a second post under the same key does so.
 	Post(ctx context.Context, to Conversation, key string, c Card) (Message, error)
 	// Update replaces the card of m. ChatGone: the message is not there any more.
 	Update(ctx context.Context, m Message, c Card) error

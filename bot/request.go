@@ -220,6 +220,9 @@ type Intent struct {
 	Proof     Proof       `json:"proof,omitzero"`  // of its person's presence
 	// Then is, of a deactivation, the request that is to follow it.
 	Then string `json:"then,omitempty"`
+	// Restored says that the call was owed when a backup was made, which Belay went on
+	// from: whether Microsoft heard of it since is looked up before it is sent.
+	Restored bool `json:"restored,omitempty"`
 }
 
 // open says that the call is still owed.

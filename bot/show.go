@@ -50,7 +50,9 @@ func (b *Bot) showOne(ctx context.Context, r Request, w Want) Event {
 	}
 	m, err := shown.Message, error(nil)
 	if m.ID == "" {
-		m, err = chat.Post(ctx, w.At, r.ID+"/"+string(w.Slot), w.Card)
+		// The card is part of the key: what a platform that refuses a second post under one
+		// key goes on showing is then what is recorded as shown.
+		m, err = chat.Post(ctx, w.At, r.ID+"/"+string(w.Slot)+"/"+digest(w.Card), w.Card)
 		if what, _, ok := toldCard(r); ok && w.Slot == slotRequester {
 			shown.Told = what
 		}

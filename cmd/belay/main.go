@@ -6,12 +6,13 @@
 //	belay links …               who is linked: list, revoke, revoke-all
 //	belay keys …                the keys that seal the store: list, rotate, prune, wrap, unwrap
 //	belay audit …               verify, export, reconcile and erase the audit trail
+//	belay store …               back up, restore, verify
 //	belay version               say which version this is
 //
 // Exit codes: 0 done; 1 something failed; 2 the command line is wrong; 3 the
 // configuration, the key file, its vault, the store or the command's input was refused: nothing was
 // changed; 4 a check was made and its answer is no: the audit trail was tampered with, or it
-// and Entra's log differ.
+// and Entra's log differ, or the store is damaged.
 //
 // Of doctor: 0 sound, though there may be warnings; 1 something must be mended; 3 the
 // configuration was refused, and nothing else was looked at.

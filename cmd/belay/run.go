@@ -14,6 +14,7 @@ import (
 
 	"github.com/belaybot/belay/cmd/internal/app"
 	"github.com/belaybot/belay/store"
+	"github.com/belaybot/belay/store/backup"
 	"github.com/belaybot/belay/store/bolt"
 	"github.com/belaybot/belay/store/keyvault"
 )
@@ -34,6 +35,7 @@ type commands struct {
 	Links   linksCommand   `cmd:"" help:"Who is linked, and ending it."`
 	Keys    keysCommand    `cmd:"" help:"The keys that seal the store: list, rotate, prune, and Azure Key Vault."`
 	Audit   auditCommand   `cmd:"" help:"The audit trail: verify, export, reconcile with Entra's, erase."`
+	Store   storeCommand   `cmd:"" help:"The store: back it up, restore a backup, verify."`
 	Version versionCommand `cmd:"" help:"Say which version this is."`
 }
 
@@ -76,13 +78,15 @@ func exitCode(err error) int {
 	var operation *app.OperationError
 	var vault *keyvault.Error
 	var found *differs
+	var bad *backup.Error
+	var newer *store.SchemaError
 	if errors.As(err, &found) {
 		return exitDiffers
 	}
 	if errors.As(err, &operation) && operation.Refused {
 		return exitRefused
 	}
-	if errors.As(err, &config) || errors.As(err, &key) || errors.As(err, &open) || errors.As(err, &vault) || errors.Is(err, store.ErrWrongKeys) {
+	if errors.As(err, &config) || errors.As(err, &key) || errors.As(err, &open) || errors.As(err, &vault) || errors.As(err, &bad) || errors.As(err, &newer) || errors.Is(err, store.ErrWrongKeys) {
 		return exitRefused
 	}
 	return exitFailed

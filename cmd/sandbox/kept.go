@@ -25,6 +25,8 @@ type kept struct {
 	SlackClient  string            `json:"slack_client"`
 	Offset       time.Duration     `json:"clock_offset"`
 	Story        map[string]string `json:"story"` // step → how long it took
+	// Moves are the story's: step and number of the move → the offset that it leads to.
+	Moves map[string]time.Duration `json:"moves,omitempty"`
 }
 
 // loadKept reads the file, or makes up a new sandbox.

@@ -77,11 +77,15 @@ func verifyAudit(ctx context.Context, a *App, _ operator, in json.RawMessage, em
 	if err != nil {
 		return err
 	}
+	return emit(newAuditReport(r))
+}
+
+func newAuditReport(r trail.Report) AuditReport {
 	out := AuditReport{Begin: r.Begin, Size: r.Size, Loose: r.Loose, Unsigned: r.Unsigned, Erased: r.Erased, Checkpoints: r.Checkpoints, Dropped: r.Dropped}
 	if r.Bad != nil {
 		out.Bad = &Bad{Index: r.Bad.Index, What: r.Bad.What}
 	}
-	return emit(out)
+	return out
 }
 
 // AuditExport is the input of /audit/export: what is wanted. What is empty is no

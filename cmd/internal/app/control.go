@@ -44,6 +44,8 @@ var operations = map[string]operation{
 	"/audit/erase":     eraseAudit,
 	"/audit/key":       auditKey,
 	"/audit/reconcile": reconcileAudit,
+	"/store/backup":    backupStore,
+	"/store/verify":    verifyStore,
 }
 
 // operator is whoever ran a command, as the machine knows them.

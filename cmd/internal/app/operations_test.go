@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"filippo.io/age"
+
 	"github.com/belaybot/belay/store"
 	"github.com/belaybot/belay/store/trail"
 )
@@ -36,6 +38,10 @@ func TestOperationsAreOnRecord(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	backups, err := age.GenerateX25519Identity()
+	if err != nil {
+		t.Fatal(err)
+	}
 	leaves := []struct{ path, in, verb string }{ // in this order
 		{"/links/list", "{}", ""},
 		{"/links/revoke", `{"all":true}`, "links revoke-all"},
@@ -44,6 +50,8 @@ func TestOperationsAreOnRecord(t *testing.T) {
 		{"/keys/prune", "{}", "keys prune"},
 		{"/keys/prune", "{}", ""}, // there is nothing left
 		{"/keys/note", `{"command":"keys wrap"}`, "keys wrap"},
+		{"/store/verify", "{}", ""},
+		{"/store/backup", `{"recipients":["` + backups.Recipient().String() + `"]}`, "store backup"},
 		{"/audit/key", "{}", ""},
 		{"/audit/verify", "{}", ""},
 		{"/audit/export", `{"texts":true}`, "audit export"},
