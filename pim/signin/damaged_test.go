@@ -86,7 +86,7 @@ func TestDamagedGrantStopsNothing(t *testing.T) {
 		"sign in": func(w *world, c *signin.Client) { w.signIn(c, aliceID, authorization()) },
 		"forget":  func(w *world, c *signin.Client) { w.must(c.Forget(context.Background(), aliceID)) },
 		"forget all": func(w *world, c *signin.Client) {
-			n, err := c.ForgetAll(context.Background())
+			n, err := c.ForgetAll(context.Background(), "revoked for everybody")
 			if n != 2 {
 				w.t.Errorf("%d were dropped", n)
 			}

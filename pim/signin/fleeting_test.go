@@ -120,7 +120,7 @@ func TestFleetingSignInsEnd(t *testing.T) {
 		t.Errorf("%v, %d in the store", err, w.stored("grants"))
 	}
 	w.signIn(w.client, aliceID, authorization())
-	if n, err := w.client.ForgetAll(context.Background()); err != nil || n != 2 || w.live(aliceID) || w.stored("grants") != 0 {
+	if n, err := w.client.ForgetAll(context.Background(), "revoked for everybody"); err != nil || n != 2 || w.live(aliceID) || w.stored("grants") != 0 {
 		t.Errorf("forgot %d, %v; live %t, %d in the store", n, err, w.live(aliceID), w.stored("grants"))
 	}
 	if strings.Contains(w.logs.String(), "level=ERROR") {

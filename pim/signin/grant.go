@@ -179,22 +179,42 @@ func (c *Client) dropIn(tx store.Tx, person, session, why string) error {
 	return c.opts.Ended(tx, person, why)
 }
 
-// ForgetAll drops everybody's sign-in and says how many there were.
-func (c *Client) ForgetAll(ctx context.Context) (int, error) {
-	var n int
-	err := c.opts.Store.Update(ctx, func(tx store.Tx) (err error) {
-		n, err = c.ForgetAllIn(tx, "revoked for everybody")
-		return err
-	})
-	if err != nil {
-		return 0, fmt.Errorf("forget all sign-ins: %w", err)
+// forgetPage is how many sign-ins one transaction of ForgetAll drops: each leaves an event
+// in the audit trail, which takes only so many at a time.
+const forgetPage = 500
+
+// ForgetAll drops everybody's sign-in and says how many there were; why is a code. Those in
+// the store go too where none are kept there any more. What was dropped stays so when it
+// breaks off, and the same again does the rest.
+func (c *Client) ForgetAll(ctx context.Context, why string) (int, error) {
+	all := 0
+	for more := true; more; {
+		n := 0
+		err := c.opts.Store.Update(ctx, func(tx store.Tx) (err error) {
+			n, err = c.forgetPage(tx, why)
+			return err
+		})
+		if err != nil {
+			return all, fmt.Errorf("forget all sign-ins: %w", err)
+		}
+		all, more = all+n, n == forgetPage
 	}
-	return n, nil
+	if f, ok := c.shelf.(*fleeting); ok {
+		for _, person := range f.all() {
+			if err := c.drop(ctx, person, "", why); err != nil {
+				return all, err
+			}
+			all++
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	clear(c.sessions)
+	return all, nil
 }
 
-// ForgetAllIn is ForgetAll within a transaction. Those in the store go too where none are
-// kept there any more.
-func (c *Client) ForgetAllIn(tx store.Tx, why string) (n int, err error) {
+// forgetPage drops the first sign-ins that there are.
+func (c *Client) forgetPage(tx store.Tx, why string) (n int, err error) {
 	drop := func(key, person, why string) error {
 		n++
 		if err := c.bucket().Delete(tx, key); err != nil {
@@ -202,30 +222,21 @@ func (c *Client) ForgetAllIn(tx store.Tx, why string) (n int, err error) {
 		}
 		return c.opts.Ended(tx, person, why)
 	}
-	for {
-		err := c.bucket().Scan(tx, "", "", func(key string, g grant) error { return drop(key, g.Person, why) })
+	for n < forgetPage {
+		err := c.bucket().Scan(tx, "", "", func(key string, g grant) error {
+			if n == forgetPage {
+				return store.Stop
+			}
+			return drop(key, g.Person, why)
+		})
 		var c *store.CorruptError
 		if !errors.As(err, &c) || len(c.Key) == 0 {
-			if err != nil {
-				return n, err
-			}
-			break
+			return n, err
 		}
 		if err := drop(string(c.Key), "", Damaged); err != nil {
 			return n, err
 		}
 	}
-	if f, ok := c.shelf.(*fleeting); ok {
-		for _, person := range f.all() {
-			n++
-			if err := c.dropIn(tx, person, "", why); err != nil {
-				return n, err
-			}
-		}
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	clear(c.sessions)
 	return n, nil
 }
 

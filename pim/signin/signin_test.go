@@ -427,7 +427,7 @@ func TestForgetAll(t *testing.T) {
 	w.signIn(w.client, bobID, authorization())
 	other := w.restart(nil)
 	w.person(other, bobID)
-	if n, err := w.client.ForgetAll(context.Background()); n != 2 || err != nil {
+	if n, err := w.client.ForgetAll(context.Background(), "revoked for everybody"); n != 2 || err != nil {
 		t.Errorf("forgot %d, %v; want 2", n, err)
 	}
 	for _, c := range []*signin.Client{w.client, other} { // another process has tokens in memory

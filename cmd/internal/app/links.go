@@ -78,13 +78,14 @@ func revokeLinks(ctx context.Context, a *App, by operator, in json.RawMessage, e
 	if given.All {
 		command.Verb = "links revoke-all"
 	}
+	if given.All { // the sign-ins first: nothing more is done in anybody's name
+		if left, err = a.people.ForgetAll(ctx, bot.EndedByOperator); err != nil {
+			return err
+		}
+	}
 	err = a.sealed.Update(ctx, func(tx store.Tx) (err error) {
 		if !given.All {
 			found, err = a.links.Whom(tx, given.Who)
-			return err
-		}
-		// The sign-ins first, all at once: nothing more is done in anybody's name.
-		if left, err = a.people.ForgetAllIn(tx, bot.EndedByOperator); err != nil {
 			return err
 		}
 		if found, err = a.links.All(tx); err != nil {
@@ -127,11 +128,7 @@ func revokeLinks(ctx context.Context, a *App, by operator, in json.RawMessage, e
 
 // dropSignIns forgets the sign-ins of a time when they were kept.
 func (a *App) dropSignIns(ctx context.Context) error {
-	n := 0
-	err := a.sealed.Update(ctx, func(tx store.Tx) (err error) {
-		n, err = a.people.ForgetAllIn(tx, "not kept any more")
-		return err
-	})
+	n, err := a.people.ForgetAll(ctx, "not kept any more")
 	if err != nil {
 		return fmt.Errorf("the sign-ins that were kept before cannot be forgotten: %w", err)
 	}

@@ -120,7 +120,7 @@ func prepare(ctx context.Context, cfg Config, log *slog.Logger, done *Restored) 
 	case report.Trail.Bad != nil:
 		return refused("the audit trail of the backup is not what it was, from index %d on: %s", report.Trail.Bad.Index, report.Trail.Bad.What)
 	}
-	if done.SignIns, err = a.people.ForgetAll(ctx); err != nil {
+	if done.SignIns, err = a.people.ForgetAll(ctx, "restored from a backup"); err != nil {
 		return err
 	}
 	if done.Requests, err = a.bot.Restore(ctx, done.Made); err != nil {
