@@ -45,7 +45,7 @@ func (t *txn) commit() (w witness, err error) {
 		return nil
 	})
 	began := time.Now()
-	ctx, cancel := context.WithTimeout(t.ctx, callTime)
+	ctx, cancel := context.WithTimeout(t.ctx, t.s.opt.limits.call)
 	defer cancel()
 	delete(t.conn.PgConn().CustomData(), warned)
 	err = t.conn.SendBatch(ctx, b).Close()
@@ -84,13 +84,10 @@ func refused(err error) bool {
 	return e.SeverityUnlocalized == "ERROR" && e.Code != "40003" && e.Code != "08007"
 }
 
-// settleTime is how long the fate of a commit is asked for.
-const settleTime = 10 * time.Second
-
 // settle finds out what became of a commit. nil: it was kept, and is on disk. A
 // database that gives no answer leaves store.ErrUncertain.
 func (s *Store) settle(ctx context.Context, w witness, why error) error {
-	ctx, cancel := context.WithTimeout(ctx, settleTime)
+	ctx, cancel := context.WithTimeout(ctx, s.opt.limits.settle)
 	defer cancel()
 	for pause := firstPause; ; pause = min(2*pause, longestWait) {
 		kept, err := s.kept(ctx, w)

@@ -21,16 +21,7 @@ import (
 // Open connects to the database and makes Belay's schema in it when it is not there.
 // Every error is an *Error.
 func Open(ctx context.Context, opt Options) (*Store, error) {
-	if opt.Schema == "" {
-		opt.Schema = "belay"
-	}
-	if opt.Connections == 0 {
-		opt.Connections = 12
-	}
-	opt.Connections = max(opt.Connections, 3)
-	if opt.MaxWaiting <= 0 {
-		opt.MaxWaiting = 4096
-	}
+	opt = opt.filled()
 	config, err := configure(opt)
 	if err != nil {
 		return nil, err
@@ -58,15 +49,32 @@ func Open(ctx context.Context, opt Options) (*Store, error) {
 	return s, nil
 }
 
+func (o Options) filled() Options {
+	if o.Schema == "" {
+		o.Schema = "belay"
+	}
+	if o.Connections == 0 {
+		o.Connections = 12
+	}
+	o.Connections = max(o.Connections, 3)
+	if o.MaxWaiting <= 0 {
+		o.MaxWaiting = 4096
+	}
+	if o.limits == (limits{}) {
+		o.limits = usual
+	}
+	return o
+}
+
 // Check tells what is wrong with the address of a database, without connecting to it.
 func Check(address string) error {
-	_, err := configure(Options{URL: address, Schema: "belay"})
+	_, err := configure(Options{URL: address}.filled())
 	return err
 }
 
 // Place is the database of an address as errors name it: without a password.
 func Place(address string) string {
-	config, err := configure(Options{URL: address, Schema: "belay"})
+	config, err := configure(Options{URL: address}.filled())
 	if err != nil {
 		return "(unknown)"
 	}
@@ -90,7 +98,7 @@ func configure(opt Options) (*pgxpool.Config, error) {
 		return nil, &Error{Reason: BadURL} // url.Parse repeats the password
 	}
 	q := u.Query()
-	if q.Get("sslmode") == "" && !local(u.Hostname()) && u.Hostname() != "" {
+	if q.Get("sslmode") == "" && !allLocal(u.Host) {
 		q.Set("sslmode", "verify-full")
 	}
 	u.RawQuery = q.Encode()
@@ -111,9 +119,9 @@ func configure(opt Options) (*pgxpool.Config, error) {
 	for name, value := range map[string]string{
 		"application_name":                    "belay",
 		"search_path":                         "",
-		"statement_timeout":                   milliseconds(statementTime),
-		"lock_timeout":                        milliseconds(lockTime),
-		"idle_in_transaction_session_timeout": milliseconds(idleTime),
+		"statement_timeout":                   milliseconds(opt.limits.statement),
+		"lock_timeout":                        milliseconds(opt.limits.lock),
+		"idle_in_transaction_session_timeout": milliseconds(opt.limits.idle),
 		// A sequential scan marks the whole table as read, and every update then conflicts.
 		"enable_seqscan":              "off",
 		"enable_bitmapscan":           "off",
@@ -122,7 +130,7 @@ func configure(opt Options) (*pgxpool.Config, error) {
 	} {
 		c.RuntimeParams[name] = value
 	}
-	c.ConnectTimeout = connectTime
+	c.ConnectTimeout = opt.limits.connect
 	c.DefaultQueryExecMode = pgx.QueryExecModeCacheStatement
 	c.ValidateConnect = func(ctx context.Context, conn *pgconn.PgConn) error { return examine(ctx, conn, place) }
 	c.OnNotice = func(conn *pgconn.PgConn, n *pgconn.Notice) {
@@ -140,11 +148,23 @@ func configure(opt Options) (*pgxpool.Config, error) {
 			return nil
 		}
 	}
-	config.MaxConns, config.MinConns = int32(max(opt.Connections, 3)), 0
+	config.MaxConns, config.MinConns = int32(opt.Connections), 0
 	config.MaxConnLifetime, config.MaxConnLifetimeJitter = 30*time.Minute, 5*time.Minute
 	config.MaxConnIdleTime = 5 * time.Minute
 	config.HealthCheckPeriod = 30 * time.Second
 	return config, nil
+}
+
+// allLocal tells whether every host of an address is local; one without a host is a socket, or
+// is looked at when it has been read.
+func allLocal(hosts string) bool {
+	for at := range strings.SplitSeq(hosts, ",") {
+		host := (&url.URL{Host: at}).Hostname()
+		if host != "" && !local(host) {
+			return false
+		}
+	}
+	return true
 }
 
 // local tells whether a connection does not leave this machine.

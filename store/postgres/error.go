@@ -99,7 +99,7 @@ func (e *Error) detail() string {
 	if e.Err == nil {
 		return ""
 	}
-	return fmt.Sprintf(" (%v)", e.Err)
+	return " (" + strings.Join(strings.Fields(e.Err.Error()), " ") + ")" // pgx has a line per server
 }
 
 // Unwrap returns the detail.

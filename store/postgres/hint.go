@@ -53,7 +53,7 @@ func (s *Store) tell() {
 		if !s.pause(hintPause) { // by then this process has most often taken it up itself
 			return
 		}
-		ctx, cancel := context.WithTimeout(s.life, callTime)
+		ctx, cancel := context.WithTimeout(s.life, s.opt.limits.call)
 		_, _ = s.pool.Exec(ctx, "select pg_notify($1, $2)", s.hints.channel, s.hints.own) // only a hint
 		cancel()
 	}
@@ -70,7 +70,7 @@ func (s *Store) listen() {
 }
 
 func (s *Store) hear() {
-	ctx, cancel := context.WithTimeout(s.life, callTime)
+	ctx, cancel := context.WithTimeout(s.life, s.opt.limits.call)
 	conn, err := s.connect(ctx)
 	cancel()
 	if err != nil {

@@ -60,7 +60,24 @@ type Options struct {
 	// OnCommit, when set, is told of every commit that reached the disk: always one
 	// update, and how long its last round trip took. It must return quickly.
 	OnCommit func(updates int, d time.Duration)
+
+	limits limits // shorter in tests
 }
+
+// limits are how long things may take. The server's are below this side's, so that its
+// word is heard first.
+type limits struct {
+	statement time.Duration // the server's, for what is sent at once; a commit that waits for a standby included
+	lock      time.Duration // the server's, for another transaction to let go of a record
+	idle      time.Duration // the server's, for an update whose process has stopped: it holds up views
+	viewIdle  time.Duration // the same for a view, which holds up nobody
+	call      time.Duration // of one round trip, seen from here
+	connect   time.Duration
+	settle    time.Duration // for finding out what became of a commit
+}
+
+var usual = limits{statement: 5 * time.Second, lock: 3 * time.Second, idle: 5 * time.Second, viewIdle: 5 * time.Minute,
+	call: 8 * time.Second, connect: 3 * time.Second, settle: 8 * time.Second}
 
 // Store is a store.Store in a PostgreSQL database. Close it.
 type Store struct {
@@ -78,16 +95,6 @@ type Store struct {
 	end     context.CancelFunc
 	work    sync.WaitGroup
 }
-
-// Time limits. The server's are below the client's, so that its word is heard first.
-const (
-	statementTime = 10 * time.Second
-	lockTime      = 5 * time.Second
-	idleTime      = 10 * time.Second // of an update whose process has stopped: it holds up views
-	viewIdleTime  = 5 * time.Minute
-	callTime      = 15 * time.Second
-	connectTime   = 5 * time.Second
-)
 
 // View implements store.Store.
 func (s *Store) View(ctx context.Context, fn func(store.Tx) error) error {
@@ -125,9 +132,9 @@ func (s *Store) View(ctx context.Context, fn func(store.Tx) error) error {
 func (s *Store) snapshot(ctx context.Context, conn *pgxpool.Conn) error {
 	b := &pgx.Batch{}
 	b.Queue("begin isolation level serializable, read only, deferrable")
-	b.Queue("set local idle_in_transaction_session_timeout = " + milliseconds(viewIdleTime))
+	b.Queue("set local idle_in_transaction_session_timeout = " + milliseconds(s.opt.limits.viewIdle))
 	b.Queue("select 1") // takes the snapshot
-	ctx, cancel := context.WithTimeout(ctx, callTime)
+	ctx, cancel := context.WithTimeout(ctx, s.opt.limits.call)
 	defer cancel()
 	if err := conn.Conn().SendBatch(ctx, b).Close(); err != nil {
 		s.undo(conn)
@@ -146,7 +153,7 @@ func (s *Store) ready(ctx context.Context) error {
 
 // acquire takes a connection out of the pool.
 func (s *Store) acquire(ctx context.Context) (*pgxpool.Conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, callTime)
+	ctx, cancel := context.WithTimeout(ctx, s.opt.limits.call)
 	defer cancel()
 	conn, err := s.pool.Acquire(ctx)
 	if err != nil {
@@ -158,7 +165,7 @@ func (s *Store) acquire(ctx context.Context) (*pgxpool.Conn, error) {
 // undo ends whatever transaction the connection is in, and gives it back.
 func (s *Store) undo(conn *pgxpool.Conn) {
 	if c := conn.Conn(); !c.IsClosed() && c.PgConn().TxStatus() != 'I' {
-		ctx, cancel := context.WithTimeout(context.Background(), callTime)
+		ctx, cancel := context.WithTimeout(context.Background(), s.opt.limits.call)
 		_, _ = c.Exec(ctx, "rollback") // if it fails the pool drops the connection, and the server the transaction
 		cancel()
 	}

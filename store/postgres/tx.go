@@ -254,7 +254,7 @@ func (t *txn) send(b *pgx.Batch) error {
 	if b.Len() == 0 {
 		t.fill(b)
 	}
-	ctx, cancel := context.WithTimeout(t.ctx, callTime)
+	ctx, cancel := context.WithTimeout(t.ctx, t.s.opt.limits.call)
 	defer cancel()
 	return t.lost(t.conn.SendBatch(ctx, b).Close())
 }

@@ -35,8 +35,8 @@ type Server struct {
 	bin      string
 	settings []string
 	mu       sync.Mutex
-	cmd      *exec.Cmd
-	stdin    io.Closer
+	stdin    io.Closer // closed: the server ends
+	ended    chan struct{}
 }
 
 // Start starts a server for a test. Where there is no PostgreSQL the test is skipped, or fails
@@ -164,13 +164,16 @@ func (s *Server) run(program string, args ...string) error {
 // Set changes settings for the next Up.
 func (s *Server) Set(settings ...string) { s.settings = append(s.settings, settings...) }
 
+// guard runs a server, writes its process id down, and ends it when this process is gone,
+// whatever the reason.
+const guard = `exec 3<&0; "$@" & p=$!; echo $p >"$0/pid"; (cat <&3 >/dev/null; kill -QUIT $p) & wait $p`
+
 // Up starts the server, also after Kill, and waits until it answers.
 func (s *Server) Up() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	// The shell ends the server when this process is gone, whatever the reason.
-	args := []string{"-c", `"$@" & p=$!; cat >/dev/null; kill -QUIT $p; wait $p`, "sh", filepath.Join(s.bin, "postgres"), "-D", s.data(), "-k", s.Dir,
-		"-p", strconv.Itoa(s.Port), "-c", "listen_addresses=127.0.0.1", "-c", "max_wal_senders=4", "-c", "shared_buffers=32MB"}
+	args := []string{"-c", guard, s.Dir, filepath.Join(s.bin, "postgres"), "-D", s.data(), "-k", s.Dir, "-p", strconv.Itoa(s.Port),
+		"-c", "listen_addresses=127.0.0.1", "-c", "max_wal_senders=4", "-c", "shared_buffers=32MB"}
 	for _, setting := range s.settings {
 		args = append(args, "-c", setting)
 	}
@@ -179,9 +182,9 @@ func (s *Server) Up() error {
 		return err
 	}
 	defer log.Close()
-	for range 20 {
+	for range 40 { // what a killed one left behind may not be gone yet
 		cmd := exec.Command("/bin/sh", args...)
-		cmd.Dir, cmd.SysProcAttr = s.Dir, &syscall.SysProcAttr{Credential: account(), Setpgid: true}
+		cmd.Dir, cmd.SysProcAttr = s.Dir, &syscall.SysProcAttr{Credential: account()}
 		cmd.Stdout, cmd.Stderr = log, log
 		if s.stdin, err = cmd.StdinPipe(); err != nil {
 			return err
@@ -189,39 +192,39 @@ func (s *Server) Up() error {
 		if err = cmd.Start(); err != nil {
 			return err
 		}
-		s.cmd = cmd
+		s.ended = make(chan struct{})
+		go func() {
+			_ = cmd.Wait() // however it ended
+			close(s.ended)
+		}()
 		if err = s.await(); err == nil {
 			return nil
 		}
-		s.down(syscall.SIGKILL) // what a killed one left behind may not be gone yet
+		s.down(syscall.SIGKILL)
 	}
 	said, _ := os.ReadFile(filepath.Join(s.Dir, "log"))
 	return fmt.Errorf("the server does not start: %w\n%s", err, said)
 }
 
-// await waits until the server answers.
+// await waits until the server answers, or has ended.
 func (s *Server) await() error {
-	var err error
-	for range 200 {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-		var c *pgx.Conn
-		if c, err = pgx.Connect(ctx, s.Admin()); err == nil {
+	for end := time.Now().Add(time.Minute); ; {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		c, err := pgx.Connect(ctx, s.Admin())
+		if err == nil {
 			err = c.Close(ctx)
-			cancel()
-			return err
 		}
 		cancel()
-		if s.pid() == 0 && strings.Contains(s.tail(), "FATAL") {
+		if err == nil || time.Now().After(end) {
 			return err
 		}
-		time.Sleep(25 * time.Millisecond)
+		select {
+		case <-s.ended:
+			time.Sleep(50 * time.Millisecond)
+			return err
+		case <-time.After(20 * time.Millisecond):
+		}
 	}
-	return err
-}
-
-func (s *Server) tail() string {
-	said, _ := os.ReadFile(filepath.Join(s.Dir, "log"))
-	return string(said[max(0, len(said)-300):])
 }
 
 // Admin is the address of the superuser's database, over the socket.
@@ -254,19 +257,6 @@ func (s *Server) Exec(statements ...string) error {
 	return nil
 }
 
-func (s *Server) pid() int {
-	raw, err := os.ReadFile(filepath.Join(s.data(), "postmaster.pid"))
-	if err != nil {
-		return 0
-	}
-	first, _, _ := strings.Cut(string(raw), "\n")
-	pid, err := strconv.Atoi(first)
-	if err != nil || syscall.Kill(pid, 0) != nil {
-		return 0
-	}
-	return pid
-}
-
 // Kill ends the server and all its processes with SIGKILL.
 func (s *Server) Kill() {
 	s.mu.Lock()
@@ -276,21 +266,22 @@ func (s *Server) Kill() {
 
 // down ends the server and waits for it.
 func (s *Server) down(how syscall.Signal) {
-	if s.cmd == nil {
+	if s.stdin == nil {
 		return
 	}
-	if pid := s.pid(); pid != 0 {
-		all := append([]int{pid}, children(pid)...)
+	raw, _ := os.ReadFile(filepath.Join(s.Dir, "pid"))
+	if pid, err := strconv.Atoi(strings.TrimSpace(string(raw))); err == nil {
+		all := []int{pid}
+		if how == syscall.SIGKILL {
+			all = append(all, children(pid)...)
+		}
 		for _, p := range all {
 			_ = syscall.Kill(p, how) // it may have ended
-			if how != syscall.SIGKILL {
-				break
-			}
 		}
+		<-s.ended
 	}
 	_ = s.stdin.Close()
-	_ = s.cmd.Wait()
-	s.cmd = nil
+	s.stdin = nil
 }
 
 // children are the processes that a process started.
