@@ -16,6 +16,7 @@ import (
 	"github.com/belaybot/belay/store"
 	"github.com/belaybot/belay/store/bolt"
 	"github.com/belaybot/belay/store/keyvault"
+	"github.com/belaybot/belay/store/postgres"
 )
 
 // The exit codes.
@@ -73,6 +74,7 @@ func exitCode(err error) int {
 	var config *app.ConfigError
 	var key *store.KeyFileError
 	var open *bolt.OpenError
+	var database *postgres.Error
 	var operation *app.OperationError
 	var vault *keyvault.Error
 	var found *differs
@@ -82,7 +84,7 @@ func exitCode(err error) int {
 	if errors.As(err, &operation) && operation.Refused {
 		return exitRefused
 	}
-	if errors.As(err, &config) || errors.As(err, &key) || errors.As(err, &open) || errors.As(err, &vault) || errors.Is(err, store.ErrWrongKeys) {
+	if errors.As(err, &config) || errors.As(err, &key) || errors.As(err, &open) || errors.As(err, &database) || errors.As(err, &vault) || errors.Is(err, store.ErrWrongKeys) {
 		return exitRefused
 	}
 	return exitFailed

@@ -48,6 +48,7 @@ func (c Config) Validate() []string {
 		v.url("endpoints.arm", c.Endpoints.ARM, true)
 	}
 
+	v.store(c.Store)
 	v.keys(c)
 	v.check("audit.keep", c.Audit.Keep == 0 || c.Audit.Keep >= 720*time.Hour, "must be at least 720h, or 0s")
 	v.check("audit.keep_texts", c.Audit.KeepTexts == 0 || c.Audit.KeepTexts >= 24*time.Hour, "must be at least 24h, or 0s")
