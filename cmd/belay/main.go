@@ -6,6 +6,7 @@
 //	belay links …               who is linked
 //	belay keys …                the keys that seal the store: list, rotate, prune, wrap, unwrap
 //	belay audit …               verify, export, reconcile and erase the audit trail
+//	belay store …               copy the store to PostgreSQL
 //	belay version               say which version this is
 //
 // Exit codes: 0 done; 1 something failed; 2 the command line is wrong; 3 the

@@ -35,6 +35,7 @@ type commands struct {
 	Links   linksCommand   `cmd:"" help:"Who is linked, and ending it."`
 	Keys    keysCommand    `cmd:"" help:"The keys that seal the store: list, rotate, prune, and Azure Key Vault."`
 	Audit   auditCommand   `cmd:"" help:"The audit trail: verify, export, reconcile with Entra's, erase."`
+	Store   storeCommand   `cmd:"" help:"The store: copy it to PostgreSQL."`
 	Version versionCommand `cmd:"" help:"Say which version this is."`
 }
 

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -182,18 +184,24 @@ func (t *txn) Buckets() (names []string, err error) {
 	if err := t.begin(false, nil); err != nil {
 		return nil, err
 	}
-	var all []string
+	all := map[string]bool{}
 	err = t.ask("select c.relname from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace"+
-		" where n.nspname = $1 and c.relkind = 'r' and starts_with(c.relname, $2) order by c.relname collate \"C\"",
+		" where n.nspname = $1 and c.relkind = 'r' and starts_with(c.relname, $2)",
 		func(rows pgx.Rows) error {
-			all, err = pgx.CollectRows(rows, pgx.RowTo[string])
+			tables, err := pgx.CollectRows(rows, pgx.RowTo[string])
+			for _, table := range tables {
+				all[strings.TrimPrefix(table, bucketPrefix)] = true
+			}
 			return err
 		}, t.s.opt.Schema, bucketPrefix)
-	for _, table := range all {
+	t.s.tables.Range(func(name, _ any) bool { // one that was made for this transaction is not in its snapshot
+		all[name.(string)] = true
+		return true
+	})
+	for _, name := range slices.Sorted(maps.Keys(all)) {
 		if err != nil {
 			return nil, err
 		}
-		name := strings.TrimPrefix(table, bucketPrefix)
 		any := false
 		err = t.ask("select 1 from "+t.s.table(name)+" limit 1", func(rows pgx.Rows) error {
 			for rows.Next() {
