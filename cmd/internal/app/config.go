@@ -94,6 +94,7 @@ type Store struct {
 
 // Keys say how the key file is kept, without which nobody reads the database.
 type Keys struct {
+	File             string `koanf:"file" doc:"Path of the key file. Empty: belay.keys in data. Replicas on one PostgreSQL share one file, while each has a data directory of its own."`
 	VaultKey         string `koanf:"vault_key" doc:"Key of Azure Key Vault that wraps the key file: https://NAME.vault.azure.net/keys/KEY. Empty: the file lies there as it is, with mode 0600. To change it: belay keys wrap, belay keys unwrap."`
 	Identity         string `koanf:"identity" default:"managed" doc:"Who asks the vault, and signs in to the database where store.entra_sign_in is set: managed (a managed identity of the machine) or workload (entra.federated_token_file)."`
 	IdentityClientID string `koanf:"identity_client_id" doc:"Client id of that identity. Empty: the machine's own managed identity; for workload, entra.client_id."`

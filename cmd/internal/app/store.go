@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"strings"
 	"time"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/google/uuid"
 
@@ -28,6 +30,7 @@ func (v *validator) store(s Store) {
 		v.check("store.entra_sign_in", !s.EntraSignIn, "is of no use without store.postgres_url")
 		return
 	}
+	v.check("store.entra_scope", !s.EntraSignIn || strings.HasPrefix(s.EntraScope, "https://"), "must begin with https://")
 	if err := postgres.Check(string(s.PostgresURL)); err != nil {
 		v.fault("store.postgres_url", err.Error())
 	}
@@ -104,10 +107,16 @@ func (c Config) postgres(ctx context.Context, client *http.Client, committed fun
 		if err != nil {
 			return nil, err
 		}
-		o.Password = func(ctx context.Context) (string, error) {
-			token, err := identity.GetToken(ctx, policy.TokenRequestOptions{Scopes: []string{c.Store.EntraScope}})
-			return token.Token, err
-		}
+		o.Password = tokens(identity, c.Store.EntraScope)
 	}
 	return postgres.Open(ctx, o)
+}
+
+// tokens gives a token as the password of each new connection. The credential keeps it in
+// memory until shortly before it ends.
+func tokens(identity azcore.TokenCredential, scope string) func(context.Context) (string, error) {
+	return func(ctx context.Context) (string, error) {
+		token, err := identity.GetToken(ctx, policy.TokenRequestOptions{Scopes: []string{scope}})
+		return token.Token, err
+	}
 }
