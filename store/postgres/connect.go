@@ -118,6 +118,7 @@ func configure(opt Options) (*pgxpool.Config, error) {
 	}
 	for name, value := range map[string]string{
 		"application_name":                    "belay",
+		"default_transaction_isolation":       "read committed", // of what is not a transaction of the port
 		"search_path":                         "",
 		"statement_timeout":                   milliseconds(opt.limits.statement),
 		"lock_timeout":                        milliseconds(opt.limits.lock),
@@ -131,7 +132,7 @@ func configure(opt Options) (*pgxpool.Config, error) {
 		c.RuntimeParams[name] = value
 	}
 	c.ConnectTimeout = opt.limits.connect
-	c.DefaultQueryExecMode = pgx.QueryExecModeCacheStatement
+	c.DefaultQueryExecMode, c.StatementCacheCapacity = pgx.QueryExecModeCacheStatement, 512
 	c.ValidateConnect = func(ctx context.Context, conn *pgconn.PgConn) error { return examine(ctx, conn, place) }
 	c.OnNotice = func(conn *pgconn.PgConn, n *pgconn.Notice) {
 		if n.SeverityUnlocalized == "WARNING" {

@@ -90,6 +90,7 @@ type Store struct {
 	waiting atomic.Int64
 	closed  atomic.Bool
 	tables  sync.Map // buckets whose table is known to be there
+	making  sync.Mutex
 	hints   *hints
 	life    context.Context // ends with Close
 	end     context.CancelFunc

@@ -101,13 +101,24 @@ func (s *Store) make(ctx context.Context, conn *pgx.Conn) error {
 // makeTable makes the table of a bucket, if it is not there, outside of the transaction
 // that needs it and on a connection of its own: it happens once in a bucket's life.
 func (s *Store) makeTable(ctx context.Context, bucket string) error {
+	s.making.Lock()
+	defer s.making.Unlock()
+	if _, known := s.tables.Load(bucket); known {
+		return nil // another update needed it too
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.opt.limits.call)
+	defer cancel()
 	conn, err := s.connect(ctx)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }() // it is gone either way
-	return s.alone(ctx, conn, func() error {
+	err = s.alone(ctx, conn, func() error {
 		_, err := conn.Exec(ctx, "create table if not exists "+s.table(bucket)+" (key bytea primary key, value bytea not null)")
 		return err
 	})
+	if err == nil {
+		s.tables.Store(bucket, true)
+	}
+	return err
 }

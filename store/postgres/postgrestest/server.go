@@ -151,7 +151,7 @@ func account() *syscall.Credential {
 func (s *Server) data() string { return filepath.Join(s.Dir, "data") }
 
 func (s *Server) run(program string, args ...string) error {
-	cmd := exec.Command(filepath.Join(s.bin, program), args...)
+	cmd := exec.CommandContext(context.Background(), filepath.Join(s.bin, program), args...)
 	cmd.Dir, cmd.SysProcAttr = s.Dir, &syscall.SysProcAttr{Credential: account()}
 	var said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &said, &said
@@ -181,9 +181,9 @@ func (s *Server) Up() error {
 	if err != nil {
 		return err
 	}
-	defer log.Close()
-	for range 40 { // what a killed one left behind may not be gone yet
-		cmd := exec.Command("/bin/sh", args...)
+	defer func() { _ = log.Close() }() // the server has its own
+	for range 40 {                     // what a killed one left behind may not be gone yet
+		cmd := exec.CommandContext(context.Background(), "/bin/sh", args...)
 		cmd.Dir, cmd.SysProcAttr = s.Dir, &syscall.SysProcAttr{Credential: account()}
 		cmd.Stdout, cmd.Stderr = log, log
 		if s.stdin, err = cmd.StdinPipe(); err != nil {
@@ -248,7 +248,7 @@ func (s *Server) Exec(statements ...string) error {
 	if err != nil {
 		return err
 	}
-	defer c.Close(ctx)
+	defer func() { _ = c.Close(ctx) }() // it is gone either way
 	for _, sql := range statements {
 		if _, err := c.Exec(ctx, sql); err != nil {
 			return fmt.Errorf("%s: %w", sql, err)

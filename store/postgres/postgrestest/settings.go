@@ -46,7 +46,7 @@ func (s *Server) reload(statements ...string) error {
 	if err != nil {
 		return err
 	}
-	defer c.Close(ctx)
+	defer func() { _ = c.Close(ctx) }() // it is gone either way
 	var before, now string
 	const read = "select pg_conf_load_time()::text"
 	if err := c.QueryRow(ctx, read).Scan(&before); err != nil {
