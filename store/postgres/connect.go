@@ -72,6 +72,31 @@ func Check(address string) error {
 	return err
 }
 
+// Probe connects as Open does and looks at the schema, if it is there. It changes nothing.
+// Errors as Open.
+func Probe(ctx context.Context, opt Options) error {
+	config, err := configure(opt.filled())
+	if err != nil {
+		return err
+	}
+	s := &Store{opt: opt.filled(), place: placeOf(&config.ConnConfig.Config)}
+	if config.BeforeConnect != nil {
+		if err := config.BeforeConnect(ctx, config.ConnConfig); err != nil {
+			return s.fail(err)
+		}
+	}
+	conn, err := pgx.ConnectConfig(ctx, config.ConnConfig)
+	if err != nil {
+		return s.fail(err)
+	}
+	err = s.checkVersion(ctx, conn)
+	_ = conn.Close(ctx) // it is gone either way
+	if errors.Is(err, errNoSchema) {
+		return nil
+	}
+	return err
+}
+
 // Place is the database of an address as errors name it: without a password.
 func Place(address string) string {
 	config, err := configure(Options{URL: address}.filled())

@@ -27,7 +27,7 @@ type CopyLine struct {
 // afterwards, so that none does by mistake. The audit event of it is copied with the rest.
 func CopyStore(ctx context.Context, cfg Config) (line CopyLine, err error) {
 	path := cfg.Database()
-	if !cfg.replicated() {
+	if !cfg.Replicated() {
 		return line, &OperationError{Refused: true, Message: "store.postgres_url is not set: there is no database to copy to"}
 	}
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {

@@ -36,13 +36,13 @@ func (v *validator) store(s Store) {
 	}
 }
 
-// replicated says that more than one process may serve from the store.
-func (c Config) replicated() bool { return c.Store.PostgresURL != "" }
+// Replicated says that more than one process may serve from the store.
+func (c Config) Replicated() bool { return c.Store.PostgresURL != "" }
 
 // owner names this process in leases. Only one can hold a bbolt file, and takes up at once
 // what it left (ADR 2); of several each start has a name of its own.
 func (c Config) owner() string {
-	if c.replicated() {
+	if c.Replicated() {
 		return uuid.NewString()
 	}
 	return "the only process"
@@ -51,7 +51,7 @@ func (c Config) owner() string {
 // openDatabase opens the configured database and reads its keys. Keys are made for a new
 // database only: an old one cannot be read with them.
 func (c Config) openDatabase(ctx context.Context, client *http.Client, keys store.KeyFile, committed func(int, time.Duration)) (driver, *store.Keyset, error) {
-	if c.replicated() {
+	if c.Replicated() {
 		return c.openPostgres(ctx, client, keys, committed)
 	}
 	k, err := loadKeys(ctx, c.Database(), keys)
@@ -92,24 +92,43 @@ func (c Config) openPostgres(ctx context.Context, client *http.Client, keys stor
 const dueBucket = "due"
 
 func (c Config) postgres(ctx context.Context, client *http.Client, committed func(int, time.Duration)) (*postgres.Store, error) {
-	o := postgres.Options{URL: string(c.Store.PostgresURL), Hint: []string{dueBucket}, OnCommit: committed}
+	o, err := c.postgresOptions(client)
+	if err != nil {
+		return nil, err
+	}
+	o.OnCommit = committed
+	return postgres.Open(ctx, o)
+}
+
+// ProbeDatabase tells what a start would find wrong with the PostgreSQL database. It changes
+// nothing.
+func (c Config) ProbeDatabase(ctx context.Context, client *http.Client) error {
+	o, err := c.postgresOptions(client)
+	if err != nil {
+		return err
+	}
+	return postgres.Probe(ctx, o)
+}
+
+func (c Config) postgresOptions(client *http.Client) (postgres.Options, error) {
+	o := postgres.Options{URL: string(c.Store.PostgresURL), Hint: []string{dueBucket}}
 	if c.Endpoints.CAFile != "" {
 		pem, err := os.ReadFile(c.Endpoints.CAFile)
 		if err != nil {
-			return nil, fmt.Errorf("endpoints.ca_file cannot be read: %w", err)
+			return o, fmt.Errorf("endpoints.ca_file cannot be read: %w", err)
 		}
 		if o.RootCAs, err = authorities(pem); err != nil {
-			return nil, fmt.Errorf("endpoints.ca_file %w", err)
+			return o, fmt.Errorf("endpoints.ca_file %w", err)
 		}
 	}
 	if c.Store.EntraSignIn {
 		identity, err := c.identity(client)
 		if err != nil {
-			return nil, err
+			return o, err
 		}
 		o.Password = tokens(identity, c.Store.EntraScope)
 	}
-	return postgres.Open(ctx, o)
+	return o, nil
 }
 
 // tokens gives a token as the password of each new connection. The credential keeps it in
