@@ -110,50 +110,44 @@ func TestALostRaceIsRunAgain(t *testing.T) {
 	}
 }
 
-// TestAKilledServerLosesNothing kills the server with SIGKILL under load, and starts it
-// again, several times. Nobody opens the stores anew.
-func TestAKilledServerLosesNothing(t *testing.T) {
-	srv := postgrestest.Start(t)
-	const writers, kills, between = 8, 3, 40
-	var replicas []*postgres.Store
-	for range 2 {
-		replicas = append(replicas, open(t, postgres.Options{URL: srv.Admin()}))
-	}
+// underLoad lets writers write until disturb returns, to whom await says that so many
+// updates more were acknowledged; and holds what is there then against what each was told.
+func underLoad(t *testing.T, replicas []*postgres.Store, disturb func(await func(int))) {
+	t.Helper()
+	const writers = 8
 	told := make([]map[string]error, writers)
-	kept := make(chan struct{}, 1000)
-	stop := make(chan struct{})
+	kept, stop := make(chan struct{}, 1000), make(chan struct{})
 	var all sync.WaitGroup
 	for w := range writers {
 		told[w] = map[string]error{}
 		all.Go(func() {
 			for n := 0; ; n++ {
+				key := fmt.Sprint(w, "/", n)
+				err := replicas[w%2].Update(context.Background(), func(tx store.Tx) error {
+					return errors.Join(put(tx, key, "v"), tx.Put("b", []byte(key), []byte("v")), add(tx, fmt.Sprint("count ", w%2)))
+				})
+				if told[w][key] = err; err == nil {
+					select {
+					case kept <- struct{}{}:
+					default: // nobody waits: there is no holding up
+					}
+				}
 				select {
 				case <-stop:
 					return
 				default:
 				}
-				key := fmt.Sprint(w, "/", n)
-				told[w][key] = replicas[w%2].Update(context.Background(), func(tx store.Tx) error {
-					return errors.Join(put(tx, key, "v"), tx.Put("b", []byte(key), []byte("v")), add(tx, fmt.Sprint("count ", w%2)))
-				})
-				if told[w][key] == nil {
-					kept <- struct{}{}
-				}
 			}
 		})
 	}
-	for range kills {
-		for range between {
+	disturb(func(n int) {
+		for len(kept) > 0 {
 			<-kept
 		}
-		srv.Kill()
-		if err := srv.Up(); err != nil {
-			t.Error(err)
+		for range n {
+			<-kept
 		}
-	}
-	for range between {
-		<-kept
-	}
+	})
 	close(stop)
 	all.Wait()
 	acknowledged, refused, unknown := 0, 0, 0
@@ -183,7 +177,46 @@ func TestAKilledServerLosesNothing(t *testing.T) {
 			t.Errorf("%d updates are there, and counted %s times", there[r], got)
 		}
 	}
-	t.Logf("killed %d times: %d acknowledged and there, %d refused and not there, %d of which nobody could say", kills, acknowledged, refused, unknown)
+	t.Logf("%d acknowledged and there, %d refused and not there, %d of which nobody could say", acknowledged, refused, unknown)
+}
+
+// TestAKilledServerLosesNothing kills the server with SIGKILL under load, and starts it
+// again, several times. Nobody opens the stores anew.
+func TestAKilledServerLosesNothing(t *testing.T) {
+	srv := postgrestest.Start(t)
+	replicas := []*postgres.Store{open(t, postgres.Options{URL: srv.Admin()}), open(t, postgres.Options{URL: srv.Admin()})}
+	underLoad(t, replicas, func(await func(int)) {
+		for range 3 {
+			await(40)
+			srv.Kill()
+			if err := srv.Up(); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+		await(40)
+	})
+}
+
+// TestAPromotedStandbyHasWhatWasAcknowledged kills the primary of a synchronous pair under
+// load and promotes the other, whose address the stores know too.
+func TestAPromotedStandbyHasWhatWasAcknowledged(t *testing.T) {
+	first := postgrestest.Start(t, "synchronous_standby_names=second")
+	second, err := first.Standby("second")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(second.Close)
+	both := postgres.Options{URL: fmt.Sprintf("postgres://postgres@127.0.0.1:%d,127.0.0.1:%d/postgres", first.Port, second.Port)}
+	underLoad(t, []*postgres.Store{open(t, both), open(t, both)}, func(await func(int)) {
+		await(100)
+		first.Kill()
+		if err := second.Promote(); err != nil {
+			t.Error(err)
+			return
+		}
+		await(100)
+	})
 }
 
 func TestItIsReadyAgainWhenTheDatabaseIsBack(t *testing.T) {
