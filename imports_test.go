@@ -18,32 +18,34 @@ const module = "github.com/belaybot/belay"
 // slash at its end stands for everything below it. What is not listed may
 // import nothing of ours.
 var allowed = map[string][]string{
-	"pim":                      {},
-	"store":                    {},
-	"store/bolt":               {"store"},
-	"store/trail":              {"store"},
-	"store/backup":             {"store"},
-	"store/keyvault":           {"store"},
-	"pim/internal/wire":        {"pim"},
-	"pim/graph":                {"pim", "pim/internal/"},
-	"pim/arm":                  {"pim", "pim/internal/"},
-	"pim/signin":               {"pim", "store"},
-	"bot":                      {"pim", "store", "store/trail"},
-	"adapters/":                {"bot", "pim"},
-	"adapters/siem":            {"bot", "pim", "store/trail"},
-	"manifest":                 {},
-	"cmd/":                     {"pim", "pim/", "store", "store/", "bot", "bot/bottest", "adapters/", "manifest", "cmd/internal/"},
-	"pim/pimtest":              {},
-	"store/keyvault/vaulttest": {},
-	"adapters/slack/slacktest": {},
-	"adapters/teams/teamstest": {},
-	"bot/bottest":              {"bot", "pim", "store", "store/trail"},
-	"store/storetest":          {"store"},
-	"adapters/adaptertest":     {"bot", "bot/bottest", "pim"},
+	"pim":                         {},
+	"store":                       {},
+	"store/bolt":                  {"store"},
+	"store/postgres":              {"store"},
+	"store/trail":                 {"store"},
+	"store/backup":                {"store"},
+	"store/keyvault":              {"store"},
+	"pim/internal/wire":           {"pim"},
+	"pim/graph":                   {"pim", "pim/internal/"},
+	"pim/arm":                     {"pim", "pim/internal/"},
+	"pim/signin":                  {"pim", "store"},
+	"bot":                         {"pim", "store", "store/trail"},
+	"adapters/":                   {"bot", "pim"},
+	"adapters/siem":               {"bot", "pim", "store/trail"},
+	"manifest":                    {},
+	"cmd/":                        {"pim", "pim/", "store", "store/", "bot", "bot/bottest", "adapters/", "manifest", "cmd/internal/"},
+	"pim/pimtest":                 {},
+	"store/keyvault/vaulttest":    {},
+	"store/postgres/postgrestest": {},
+	"adapters/slack/slacktest":    {},
+	"adapters/teams/teamstest":    {},
+	"bot/bottest":                 {"bot", "pim", "store", "store/trail"},
+	"store/storetest":             {"store"},
+	"adapters/adaptertest":        {"bot", "bot/bottest", "pim"},
 }
 
 // simulators are imported by tests and by the sandbox only.
-var simulators = []string{"pim/pimtest", "adapters/slack/slacktest", "adapters/teams/teamstest", "store/keyvault/vaulttest", "bot/bottest", "store/storetest", "adapters/adaptertest"}
+var simulators = []string{"pim/pimtest", "adapters/slack/slacktest", "adapters/teams/teamstest", "store/keyvault/vaulttest", "store/postgres/postgrestest", "bot/bottest", "store/storetest", "adapters/adaptertest"}
 
 type pkg struct {
 	ImportPath string

@@ -51,7 +51,10 @@ type Options struct {
 	// Owner names this process in leases. Where only one process can hold the
 	// store it is always the same name, so that a start takes up at once what a
 	// killed process left in the middle; empty: a new name for each start.
-	Owner   string
+	Owner string
+	// Hints says that another process may have left something that is due. What is due is
+	// looked for all the same; nil: nobody hints.
+	Hints   <-chan struct{}
 	Log     *slog.Logger
 	Metrics *Metrics // nil: not counted
 }
@@ -109,11 +112,13 @@ func New(o Options) (*Bot, error) {
 	if o.Trail == nil {
 		o.Trail = noTrail{}
 	}
+	docs := documents{hide: o.Pseudonym}
+	o.Store = fenced{Store: o.Store, docs: docs, owner: o.Owner}
 	life, stop := context.WithCancel(context.Background())
 	return &Bot{
 		o:        o,
 		project:  Projection{Notices: o.Notices, SignIn: o.Links.URL, Silent: o.SingleSignOn != nil, Portal: o.Portal, Presence: o.Presence, EachTime: o.EachTime, WarnBefore: o.WarnBefore, Quiet: o.Quiet},
-		docs:     documents{hide: o.Pseudonym},
+		docs:     docs,
 		owner:    o.Owner,
 		reads:    newBudget(o.Reads),
 		limits:   newLimits(o.Limits),
@@ -166,6 +171,7 @@ func (b *Bot) Run(ctx context.Context) error {
 		case <-t.C:
 		case <-minutely.C:
 			b.o.Links.CountRefusals(ctx, false)
+		case <-b.o.Hints:
 		case <-hourly.C:
 			if err := b.o.Links.Sweep(ctx); err != nil && ctx.Err() == nil {
 				b.o.Log.Error("old one-time links could not be swept; tried again in an hour", "error", err)

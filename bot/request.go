@@ -249,7 +249,8 @@ type Shown struct {
 }
 
 // Lease keeps two settlers from working on one request at once. It only makes
-// double calls rare; reading first makes them harmless.
+// double calls rare; reading first makes them harmless, and a fence keeps the one that
+// lost it from writing.
 type Lease struct {
 	Owner string    `json:"owner,omitempty"`
 	Until time.Time `json:"until"`

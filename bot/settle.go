@@ -55,7 +55,11 @@ func (b *Bot) settle(ctx context.Context, id string) {
 		}
 		// A step that has begun is not cut off by a stop: its outcome would be unknown.
 		// Each call in it has its own time limit.
-		r, err = safely(context.WithoutCancel(ctx), step, r)
+		r, err = safely(holding(context.WithoutCancel(ctx), id), step, r)
+		if lost, ok := errors.AsType[*LeaseLostError](err); ok {
+			log.Warn("another process has taken over; what this one did is left to it", "owner", lost.Owner)
+			return
+		}
 		if failed = err != nil; failed {
 			log.Error("settling was cut short; it is tried again", "state", r.State, "error", err)
 			break

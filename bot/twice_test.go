@@ -8,15 +8,45 @@ import (
 	"time"
 
 	"github.com/belaybot/belay/bot"
+	"github.com/belaybot/belay/store"
+	"github.com/belaybot/belay/store/postgres"
+	"github.com/belaybot/belay/store/postgres/postgrestest"
 )
 
 // A press that reaches two processes over one store at the same moment is relayed once:
 // what tells deeds apart is in the store, not in anybody's memory.
 func TestAPressThatReachesTwoProcesses(t *testing.T) {
 	w := newWorld(t)
-	first := w.bot
-	firstStop := w.stop
-	w.start() // the second, over the same disk; w.stop is now its own
+	pressedTwice(t, w, w.disk)
+}
+
+// The same with two replicas, each with its own connections to one database.
+func TestAPressThatReachesTwoReplicas(t *testing.T) {
+	srv := postgrestest.Start(t)
+	replica := func() store.Store {
+		s, err := postgres.Open(t.Context(), postgres.Options{URL: srv.Admin()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			if err := s.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+		return s
+	}
+	one, two := replica(), replica()
+	w := newWorld(t)
+	w.stop()
+	w.disk = one
+	w.start()
+	pressedTwice(t, w, two)
+}
+
+func pressedTwice(t *testing.T, w *world, other store.Store) {
+	first, firstStop := w.bot, w.stop
+	w.disk = other
+	w.start() // the second; w.stop is now its own
 	secondStop := w.stop
 	w.stop = func() { firstStop(); secondStop() }
 	second := w.bot

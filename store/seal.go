@@ -142,6 +142,13 @@ func (k *Keyset) fenced(tx Tx) (*sealing, error) {
 	return s, err
 }
 
+// Sealed tells whether raw, a store without its seal, was sealed before: then it needs the
+// keys that did it, and no new ones.
+func Sealed(ctx context.Context, raw Store) (bool, error) {
+	_, ok, err := fencedBy(ctx, raw)
+	return ok, err
+}
+
 // fencedBy is the key that sealed the record of CheckKeys; false: there is none.
 func fencedBy(ctx context.Context, raw Store) (id KeyID, ok bool, err error) {
 	err = raw.View(ctx, func(tx Tx) error {

@@ -6,7 +6,7 @@
 //	belay links …               who is linked: list, revoke, revoke-all
 //	belay keys …                the keys that seal the store: list, rotate, prune, wrap, unwrap
 //	belay audit …               verify, export, reconcile and erase the audit trail
-//	belay store …               back up, restore, verify
+//	belay store …               back up, restore, verify, copy to PostgreSQL
 //	belay version               say which version this is
 //
 // Exit codes: 0 done; 1 something failed; 2 the command line is wrong; 3 the

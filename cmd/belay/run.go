@@ -17,6 +17,7 @@ import (
 	"github.com/belaybot/belay/store/backup"
 	"github.com/belaybot/belay/store/bolt"
 	"github.com/belaybot/belay/store/keyvault"
+	"github.com/belaybot/belay/store/postgres"
 )
 
 // The exit codes.
@@ -35,7 +36,7 @@ type commands struct {
 	Links   linksCommand   `cmd:"" help:"Who is linked, and ending it."`
 	Keys    keysCommand    `cmd:"" help:"The keys that seal the store: list, rotate, prune, and Azure Key Vault."`
 	Audit   auditCommand   `cmd:"" help:"The audit trail: verify, export, reconcile with Entra's, erase."`
-	Store   storeCommand   `cmd:"" help:"The store: back it up, restore a backup, verify."`
+	Store   storeCommand   `cmd:"" help:"The store: back it up, restore a backup, verify, copy it to PostgreSQL."`
 	Version versionCommand `cmd:"" help:"Say which version this is."`
 }
 
@@ -75,6 +76,7 @@ func exitCode(err error) int {
 	var config *app.ConfigError
 	var key *store.KeyFileError
 	var open *bolt.OpenError
+	var database *postgres.Error
 	var operation *app.OperationError
 	var vault *keyvault.Error
 	var found *differs
@@ -86,7 +88,7 @@ func exitCode(err error) int {
 	if errors.As(err, &operation) && operation.Refused {
 		return exitRefused
 	}
-	if errors.As(err, &config) || errors.As(err, &key) || errors.As(err, &open) || errors.As(err, &vault) || errors.As(err, &bad) || errors.As(err, &newer) || errors.Is(err, store.ErrWrongKeys) {
+	if errors.As(err, &config) || errors.As(err, &key) || errors.As(err, &open) || errors.As(err, &database) || errors.As(err, &vault) || errors.As(err, &bad) || errors.As(err, &newer) || errors.Is(err, store.ErrWrongKeys) {
 		return exitRefused
 	}
 	return exitFailed

@@ -19,10 +19,12 @@ import (
 )
 
 type storeCommand struct {
-	Backup  storeBackup  `cmd:"" help:"Write the whole store and its keys into one encrypted file, while Belay serves."`
-	Restore storeRestore `cmd:"" help:"Make the store from a backup, where there is none. Everybody signs in again."`
-	Verify  storeVerify  `cmd:"" help:"Read every record, every index and the audit trail. Exits 4 if something is damaged."`
-	Key     backupKey    `cmd:"" name:"backup-key" help:"Make the key that backups are encrypted for."`
+	Backup   storeBackup   `cmd:"" help:"Write the whole store and its keys into one encrypted file, while Belay serves."`
+	Restore  storeRestore  `cmd:"" help:"Make the store from a backup, where there is none. Everybody signs in again."`
+	Restored storeRestored `cmd:"" help:"After a database was restored by its own means: nothing that was owed is sent before Microsoft was asked, and everybody signs in again."`
+	Verify   storeVerify   `cmd:"" help:"Read every record, every index and the audit trail. Exits 4 if something is damaged."`
+	Copy     storeCopy     `cmd:"" help:"Move from the file in the data directory to PostgreSQL, while no Belay serves."`
+	Key      backupKey     `cmd:"" name:"backup-key" help:"Make the key that backups are encrypted for."`
 }
 
 type storeBackup struct {
@@ -124,6 +126,22 @@ func (c *storeRestore) Run(i *invocation) error {
 %d sign-ins were dropped: everybody signs in again. Start Belay with: belay serve --config %s
 `, done.Records, done.Made.Format(time.RFC3339), done.Requests, done.SignIns, c.Config)
 	return err
+}
+
+type storeRestored struct {
+	configured
+	JSON bool `help:"As one JSON object."`
+}
+
+// Run makes the store ready.
+func (c *storeRestored) Run(i *invocation) error {
+	return operate(i, c.configured, "/store/restored", struct{}{}, func(done app.Restored) error {
+		if c.JSON {
+			return printJSON(i.stdout, done)
+		}
+		_, err := fmt.Fprintf(i.stdout, "%d requests are open: Microsoft is asked about each before anything is sent.\n%d sign-ins were dropped: everybody signs in again.\n", done.Requests, done.SignIns)
+		return err
+	})
 }
 
 func readIdentities(file string) ([]age.Identity, error) {

@@ -257,6 +257,16 @@ func bucketsApart(t *testing.T, s store.Store) {
 		}
 		return err
 	})
+	update(t, s, func(tx store.Tx) error { // an update sees those that it makes
+		if err := putAll(tx, "new", "k", "6"); err != nil {
+			return err
+		}
+		got, err := tx.(store.BucketLister).Buckets()
+		if !slices.Contains(got, "new") {
+			t.Errorf("Buckets in the update that makes one: %q", got)
+		}
+		return err
+	})
 }
 
 func binaryKeys(t *testing.T, s store.Store) {

@@ -29,7 +29,7 @@ import (
 	"github.com/belaybot/belay/pim/graph"
 	"github.com/belaybot/belay/pim/signin"
 	"github.com/belaybot/belay/store"
-	"github.com/belaybot/belay/store/bolt"
+	"github.com/belaybot/belay/store/postgres"
 	"github.com/belaybot/belay/store/trail"
 )
 
@@ -45,7 +45,8 @@ type Options struct {
 type App struct {
 	cfg     Config
 	log     *slog.Logger
-	store   *bolt.Store
+	store   driver
+	owner   string      // names this process in leases
 	sealed  store.Store // the store, as everything but its own health sees it
 	keys    *store.Keyset
 	trail   *trail.Trail
@@ -71,9 +72,6 @@ type handler struct{ bot *bot.Bot }
 func (h *handler) Handle(ctx context.Context, in bot.Inbound) (bot.Reply, bot.Later) {
 	return h.bot.Handle(ctx, in)
 }
-
-// owner names this process in leases. Only one can hold a bbolt file (ADR 2).
-const owner = "the only process"
 
 // Open opens the store and wires everything together. It reaches nothing but the
 // file system and the listening addresses. Close it if it is not run.
@@ -124,10 +122,14 @@ func openStore(ctx context.Context, cfg Config, o Options) (_ *App, err error) {
 	if err != nil {
 		return nil, err
 	}
-	database := cfg.Database()
-	a := &App{cfg: cfg, log: o.Log, metrics: prometheus.NewRegistry(), on: o.Public, in: o.Private,
+	a := &App{cfg: cfg, log: o.Log, owner: cfg.owner(), metrics: prometheus.NewRegistry(), on: o.Public, in: o.Private,
 		now: func() time.Time { return business(o.Now) }}
-	if a.keys, err = loadKeys(ctx, database, keyFile); err != nil {
+	commits := prometheus.NewHistogram(prometheus.HistogramOpts{Namespace: "belay", Name: "commit_seconds",
+		Help: "Time of a commit to disk.", Buckets: prometheus.ExponentialBuckets(0.0001, 2, 16)})
+	a.metrics.MustRegister(commits)
+	a.store, a.keys, err = cfg.openDatabase(ctx, client, keyFile, func(_ int, d time.Duration) { commits.Observe(d.Seconds()) })
+	if err != nil {
+		a.store = nil // not an interface that holds none
 		return nil, err
 	}
 	defer func() {
@@ -135,22 +137,14 @@ func openStore(ctx context.Context, cfg Config, o Options) (_ *App, err error) {
 			err = errors.Join(err, a.Close())
 		}
 	}()
-	commits := prometheus.NewHistogram(prometheus.HistogramOpts{Namespace: "belay", Name: "commit_seconds",
-		Help: "Time of a commit to disk.", Buckets: prometheus.ExponentialBuckets(0.0001, 2, 16)})
-	a.metrics.MustRegister(commits)
-	a.store, err = bolt.Open(database, bolt.Options{
-		OnCommit: func(_ int, d time.Duration) { commits.Observe(d.Seconds()) }})
-	if err != nil {
-		return nil, err
-	}
 	a.sealed = trail.Recording(store.Seal(a.store, a.keys))
 	if err := store.CheckKeys(ctx, a.sealed); err != nil {
-		return nil, fmt.Errorf("the key file %s does not belong to the database beside it; put back the one that does: %w", keyFile.Path, err)
+		return nil, fmt.Errorf("the key file %s does not belong to the database; put back the one that does: %w", keyFile.Path, err)
 	}
 	if a.sealed, err = store.Migrate(ctx, a.sealed); err != nil {
 		return nil, err
 	}
-	a.trail, err = trail.New(trail.Options{Store: a.sealed, Signer: a.keys.Signer("audit checkpoints"), Owner: owner, Now: o.Now,
+	a.trail, err = trail.New(trail.Options{Store: a.sealed, Signer: a.keys.Signer("audit checkpoints"), Owner: a.owner, Now: o.Now,
 		Keep: cfg.Audit.Keep, KeepTexts: cfg.Audit.KeepTexts, Log: a.log})
 	if err != nil {
 		return nil, err
@@ -232,13 +226,17 @@ func (a *App) wire(client *http.Client, now func() time.Time) error {
 	if err != nil {
 		return fmt.Errorf("requests.quiet %w", err)
 	}
+	var hints <-chan struct{}
+	if p, ok := a.store.(*postgres.Store); ok {
+		hints = p.Hints()
+	}
 	var signOn bot.Exchanger
 	if cfg.Teams.signOn() != "" {
 		signOn = people
 	}
 	a.bot, err = bot.New(bot.Options{EachTime: !cfg.Entra.KeepSignIns, SingleSignOn: signOn, Store: sealed, Pseudonym: keys.Pseudonym, Trail: a.trail, Pillars: pillars, Finders: finders, GroupRoles: roles.GroupRoles,
 		Acknowledge: cfg.Requests.acknowledge, Presence: cfg.Approval.fresh, WarnBefore: cfg.Requests.WarnBefore, Quiet: quiet, Directory: roles, Grants: people, Links: links, Chats: chats, Profiles: profiles, Notices: cfg.Route, Portal: cfg.Endpoints.Portal,
-		Now: now, Owner: owner, Reads: rate.Limit(float64(cfg.Entra.ReadsPerMinute) / 60),
+		Now: now, Owner: a.owner, Hints: hints, Reads: rate.Limit(float64(cfg.Entra.ReadsPerMinute) / 60),
 		Limits: bot.Limits{PerMinute: cfg.Limits.ActsPerMinute, Burst: cfg.Limits.ActsBurst, TenantPerMinute: cfg.Limits.TenantActsPerMinute}, Log: a.log, Metrics: bot.NewMetrics(a.metrics)})
 	if err != nil {
 		return err

@@ -22,6 +22,7 @@ type Config struct {
 	Entra     Entra     `koanf:"entra"`
 	Slack     Slack     `koanf:"slack"`
 	Teams     Teams     `koanf:"teams"`
+	Store     Store     `koanf:"store"`
 	Keys      Keys      `koanf:"keys"`
 	Endpoints Endpoints `koanf:"endpoints"`
 	Requests  Requests  `koanf:"requests"`
@@ -86,10 +87,18 @@ func (t Teams) signOn() string {
 	return "api://botid-" + strings.ToLower(t.AppID)
 }
 
+// Store says where Belay remembers, if not in one file of the data directory.
+type Store struct {
+	PostgresURL Secret `koanf:"postgres_url" doc:"PostgreSQL, for several replicas: postgres://belay@db.example.com:5432/belay. The server's certificate is verified (sslmode=verify-full) unless it is on this machine. Empty: one file in data, for one replica."`
+	EntraSignIn bool   `koanf:"entra_sign_in" default:"false" doc:"Sign in to Azure Database for PostgreSQL without a password, as the identity of keys.identity. The user in the address is that identity's name."`
+	EntraScope  string `koanf:"entra_scope" default:"https://ossrdbms-aad.database.windows.net/.default" doc:"Scope of the tokens for that; differs in sovereign clouds."`
+}
+
 // Keys say how the key file is kept, without which nobody reads the database.
 type Keys struct {
+	File             string `koanf:"file" doc:"Path of the key file. Empty: belay.keys in data. Replicas on one PostgreSQL share one file, while each has a data directory of its own."`
 	VaultKey         string `koanf:"vault_key" doc:"Key of Azure Key Vault that wraps the key file: https://NAME.vault.azure.net/keys/KEY. Empty: the file lies there as it is, with mode 0600. To change it: belay keys wrap, belay keys unwrap."`
-	Identity         string `koanf:"identity" default:"managed" doc:"Who asks the vault: managed (a managed identity of the machine) or workload (entra.federated_token_file)."`
+	Identity         string `koanf:"identity" default:"managed" doc:"Who asks the vault, and signs in to the database where store.entra_sign_in is set: managed (a managed identity of the machine) or workload (entra.federated_token_file)."`
 	IdentityClientID string `koanf:"identity_client_id" doc:"Client id of that identity. Empty: the machine's own managed identity; for workload, entra.client_id."`
 }
 

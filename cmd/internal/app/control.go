@@ -45,6 +45,7 @@ var operations = map[string]operation{
 	"/audit/key":       auditKey,
 	"/audit/reconcile": reconcileAudit,
 	"/store/backup":    backupStore,
+	"/store/restored":  restoredStore,
 	"/store/verify":    verifyStore,
 }
 
@@ -214,7 +215,7 @@ func operateHere(ctx context.Context, cfg Config, log *slog.Logger, path string,
 	if !ok {
 		return fmt.Errorf("there is no operation %s", path)
 	}
-	if _, err := os.Stat(filepath.Join(cfg.Data, "belay.db")); err != nil {
+	if _, err := os.Stat(cfg.Database()); err != nil && !cfg.Replicated() {
 		return &OperationError{Refused: true, Message: fmt.Sprintf("there is no database in %s, and no Belay serves from there: is this the right configuration?", cfg.Data)}
 	}
 	a, err := openStore(ctx, cfg, Options{Log: log})

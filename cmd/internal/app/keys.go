@@ -14,6 +14,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+
 	"github.com/belaybot/belay/pim/signin"
 	"github.com/belaybot/belay/store"
 	"github.com/belaybot/belay/store/keyvault"
@@ -27,13 +29,21 @@ const (
 )
 
 func (v *validator) keys(c Config) {
+	if c.Keys.VaultKey == "" && !c.Store.EntraSignIn {
+		v.check("keys.identity_client_id", c.Keys.IdentityClientID == "", "is of no use without keys.vault_key or store.entra_sign_in")
+		return
+	}
 	if c.Keys.VaultKey == "" {
-		v.check("keys.identity_client_id", c.Keys.IdentityClientID == "", "is of no use without keys.vault_key")
+		v.identity(c)
 		return
 	}
 	if err := keyvault.Check(c.Keys.VaultKey, c.Endpoints.Login); err != nil {
 		v.fault("keys.vault_key", err.Error())
 	}
+	v.identity(c)
+}
+
+func (v *validator) identity(c Config) {
 	v.check("keys.identity", c.Keys.Identity == managedIdentity || c.Keys.Identity == workloadIdentity, "must be managed or workload")
 	v.check("keys.identity", c.Keys.Identity != workloadIdentity || c.Entra.FederatedTokenFile != "", "workload needs entra.federated_token_file")
 	v.check("keys.identity_client_id", c.Keys.IdentityClientID == "" || guid.MatchString(c.Keys.IdentityClientID), "must be the identity's client id (a GUID)")
@@ -57,6 +67,19 @@ func (c Config) keyFile(client *http.Client) (store.KeyFile, error) {
 	if c.Keys.VaultKey == "" {
 		return f, nil
 	}
+	identity, err := c.identity(client)
+	if err != nil {
+		return f, err
+	}
+	f.Vault, err = keyvault.New(keyvault.Options{Key: c.Keys.VaultKey, Login: c.Endpoints.Login, Credential: identity, HTTP: client})
+	if err != nil {
+		return f, fmt.Errorf("keys.vault_key: %w", err)
+	}
+	return f, nil
+}
+
+// identity is who asks the vault and signs in to the database.
+func (c Config) identity(client *http.Client) (azcore.TokenCredential, error) {
 	identity, err := signin.ManagedIdentity(c.Keys.IdentityClientID)
 	if c.Keys.Identity == workloadIdentity {
 		id := c.Keys.IdentityClientID
@@ -66,13 +89,9 @@ func (c Config) keyFile(client *http.Client) (store.KeyFile, error) {
 		identity, err = signin.Credential{TokenFile: c.Entra.FederatedTokenFile}.Application(c.Endpoints.Login, c.Entra.TenantID, id, client)
 	}
 	if err != nil {
-		return f, fmt.Errorf("keys.identity: %w", err)
+		return nil, fmt.Errorf("keys.identity: %w", err)
 	}
-	f.Vault, err = keyvault.New(keyvault.Options{Key: c.Keys.VaultKey, Login: c.Endpoints.Login, Credential: identity, HTTP: client})
-	if err != nil {
-		return f, fmt.Errorf("keys.vault_key: %w", err)
-	}
-	return f, nil
+	return identity, nil
 }
 
 // loadKeys makes keys for a new database only: an old one cannot be read with them.

@@ -15,7 +15,7 @@ func TestKeysAndIdentitiesAreChecked(t *testing.T) {
 		"no such identity":            {good + "keys: {vault_key: " + vault + ", identity: secret}\n", "keys.identity: must be managed or workload"},
 		"workload without its token":  {good + "keys: {vault_key: " + vault + ", identity: workload}\n", "keys.identity: workload needs entra.federated_token_file"},
 		"a name for an id":            {good + "keys: {vault_key: " + vault + ", identity_client_id: belay}\n", "keys.identity_client_id: must be the identity's client id (a GUID)"},
-		"who, but no vault":           {good + "keys: {identity_client_id: " + id + "}\n", "keys.identity_client_id: is of no use without keys.vault_key"},
+		"who, but no vault":           {good + "keys: {identity_client_id: " + id + "}\n", "keys.identity_client_id: is of no use without keys.vault_key or store.entra_sign_in"},
 		"plain http":                  {good + "keys: {vault_key: \"http://belay.vault.azure.net/keys/belay\"}\n", "keys.vault_key: must be the id of a key, such as https://NAME.vault.azure.net/keys/KEY"},
 		"somebody else's host":        {good + "keys: {vault_key: \"https://belay.vault.azure.net.evil.example/keys/belay\"}\n", "keys.vault_key: must be in a vault of the cloud that endpoints.login belongs to: https://NAME.vault.azure.net or https://NAME.managedhsm.azure.net"},
 		"another cloud":               {good + "keys: {vault_key: \"https://belay.vault.azure.cn/keys/belay\"}\n", "keys.vault_key: must be in a vault of the cloud that endpoints.login belongs to: https://NAME.vault.azure.net or https://NAME.managedhsm.azure.net"},

@@ -59,4 +59,9 @@ func (c Config) Azure() bool { return c.azure() }
 func (c Config) Database() string { return filepath.Join(c.Data, "belay.db") }
 
 // KeyFile is where the keys of the store are.
-func (c Config) KeyFile() string { return filepath.Join(c.Data, "belay.keys") }
+func (c Config) KeyFile() string {
+	if c.Keys.File != "" {
+		return c.Keys.File
+	}
+	return filepath.Join(c.Data, "belay.keys")
+}

@@ -3,6 +3,7 @@ package app
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -34,6 +35,9 @@ type Restored struct {
 // come back, and what a backup owed is done only for somebody who is there.
 // Errors: *OperationError, *backup.Error, and those of Open.
 func Restore(ctx context.Context, cfg Config, log *slog.Logger, from io.Reader, identities ...age.Identity) (done Restored, err error) {
+	if cfg.Replicated() {
+		return done, refused("a backup is restored into the file first: take store.postgres_url out of the configuration, restore, put it back, and say `belay store copy --from bolt --to postgres`")
+	}
 	if err := os.MkdirAll(cfg.Data, 0o700); err != nil {
 		return done, fmt.Errorf("the data directory cannot be made: %w", err)
 	}
@@ -59,7 +63,7 @@ func Restore(ctx context.Context, cfg Config, log *slog.Logger, from io.Reader, 
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	there := cfg
-	there.Data = dir
+	there.Data, there.Keys.File = dir, ""
 	if err := writeSynced(there.KeyFile(), b.Keys); err != nil {
 		return done, fmt.Errorf("the key file cannot be written: %w", err)
 	}
@@ -72,7 +76,7 @@ func Restore(ctx context.Context, cfg Config, log *slog.Logger, from io.Reader, 
 		return done, err
 	}
 	// The keys first: a database is never without them.
-	if err := appear(there.KeyFile(), cfg.KeyFile()); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := placeKeys(cfg.KeyFile(), b.Keys); err != nil {
 		return done, fmt.Errorf("the key file cannot be put in its place: %w", err)
 	}
 	if err := appear(there.Database(), cfg.Database()); err != nil {
@@ -120,15 +124,51 @@ func prepare(ctx context.Context, cfg Config, log *slog.Logger, done *Restored) 
 	case report.Trail.Bad != nil:
 		return refused("the audit trail of the backup is not what it was, from index %d on: %s", report.Trail.Bad.Index, report.Trail.Bad.What)
 	}
+	return a.doubt(ctx, operator{account: account()}, "store restore", done)
+}
+
+// doubt makes a store ready to go on from that holds an earlier state: nobody is signed
+// in, and nothing that was owed is sent before Microsoft was asked. The event comes first:
+// nothing is done that is not on record.
+func (a *App) doubt(ctx context.Context, by operator, command string, done *Restored) (err error) {
+	e := by.event(command, a.now())
+	e.More = map[string]string{"backup": done.Made.UTC().Format(time.RFC3339)}
+	if err := a.sealed.Update(ctx, func(tx store.Tx) error { return a.trail.Append(tx, e) }); err != nil {
+		return err
+	}
 	if done.SignIns, err = a.people.ForgetAll(ctx, "restored from a backup"); err != nil {
 		return err
 	}
-	if done.Requests, err = a.bot.Restore(ctx, done.Made); err != nil {
+	done.Requests, err = a.bot.Restore(ctx, done.Made)
+	return err
+}
+
+// restoredStore is for a database that was restored by its own means.
+func restoredStore(ctx context.Context, a *App, by operator, _ json.RawMessage, emit func(any) error) error {
+	done := Restored{Made: a.now().UTC()}
+	if err := a.doubt(ctx, by, "store restored", &done); err != nil {
 		return err
 	}
-	e := operator{account: account()}.event("store restore", a.now())
-	e.More = map[string]string{"backup": done.Made.UTC().Format(time.RFC3339)}
-	return a.sealed.Update(ctx, func(tx store.Tx) error { return a.trail.Append(tx, e) })
+	return emit(done)
+}
+
+// placeKeys gives the key file its name, in whatever directory. One that is there already
+// is the same: see Restore.
+func placeKeys(path string, keys []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".new-*") // mode 0600
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(keys)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err == nil {
+		if err = appear(f.Name(), path); errors.Is(err, fs.ErrExist) {
+			err = nil
+		}
+	}
+	return errors.Join(err, os.Remove(f.Name()))
 }
 
 // writeSynced writes a file that only its owner may read.

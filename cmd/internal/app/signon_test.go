@@ -45,4 +45,8 @@ func TestKeepSignInsSettings(t *testing.T) {
 			t.Errorf("%+v: refused %t", c, got)
 		}
 	}
+	replicas := Config{Entra: Entra{KeepSignIns: false}, Store: Store{PostgresURL: "postgres://belay@db.example/belay"}}.Validate()
+	if !strings.Contains(strings.Join(replicas, "\n"), "entra.keep_sign_ins: false keeps sign-ins in the memory of one process") {
+		t.Errorf("sign-ins in the memory of one of several replicas: %q", replicas)
+	}
 }

@@ -39,6 +39,7 @@ func (c Config) Validate() []string {
 	v.credential("entra", c.Entra.FederatedTokenFile, c.Entra.ManagedIdentity, c.Entra.CertificateFile, c.Entra.ClientSecret)
 	v.file("entra.federated_token_file", c.Entra.FederatedTokenFile, checkToken)
 	v.file("entra.certificate_file", c.Entra.CertificateFile, checkCertificate)
+	v.check("entra.keep_sign_ins", c.Entra.KeepSignIns || !c.Replicated(), "false keeps sign-ins in the memory of one process, so that it needs the store's file and not store.postgres_url")
 	v.check("teams.single_sign_on", c.Entra.KeepSignIns || c.Teams.signOn() == "", "signs people in without their doing; with entra.keep_sign_ins: false each act asks for their browser, so that it must be off")
 	v.check("entra.session_max_age", c.Entra.SessionMaxAge >= 15*time.Minute && c.Entra.SessionMaxAge <= 24*time.Hour, "must be between 15m and 24h")
 	v.check("entra.policy_max_age", c.Entra.PolicyMaxAge > 0 && c.Entra.PolicyMaxAge <= 15*time.Minute, "must be between 1s and 15m")
@@ -49,6 +50,7 @@ func (c Config) Validate() []string {
 		v.url("endpoints.arm", c.Endpoints.ARM, true)
 	}
 
+	v.store(c.Store)
 	v.keys(c)
 	v.check("audit.keep", c.Audit.Keep == 0 || c.Audit.Keep >= 720*time.Hour, "must be at least 720h, or 0s")
 	v.check("audit.keep_texts", c.Audit.KeepTexts == 0 || c.Audit.KeepTexts >= 24*time.Hour, "must be at least 24h, or 0s")

@@ -65,6 +65,7 @@ func checks() []check {
 
 		{id: "data.directory", group: "Data", looked: "the data directory and who may enter it", local: true, do: (*visit).directory},
 		{id: "data.keys", group: "Data", looked: "the key file and who may read it", local: true, do: (*visit).keyFile},
+		{id: "data.database", group: "Data", looked: "the PostgreSQL database, and what of it would stop a start", applies: app.Config.Replicated, do: (*visit).postgres},
 		{id: "data.space", group: "Data", looked: "how much room is left", local: true, do: (*visit).space},
 	}
 }

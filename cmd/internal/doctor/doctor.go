@@ -1,7 +1,7 @@
 // Package doctor looks at what a Belay needs and says what is wrong with it, and how
 // it is mended: the permissions of its application, its credentials, the clocks, the
 // apps in Slack and Teams, its directory. It reads only, reaches the hosts of the
-// configuration only, and does not touch the store, so that it can be asked while
+// configuration only, and writes nothing to the store, so that it can be asked while
 // Belay serves.
 //
 // Everything is looked at at once and within one time limit: a service that hangs

@@ -273,6 +273,7 @@ var broken = map[string]struct {
 	"others may enter the data directory": {mode(func(w *world) string { return w.cfg.Data }, 0o755), "data.directory", map[string]Verdict{"data.directory": Fault}, []string{"0755", "chmod 700"}},
 	"others may read the keys":            {mode(func(w *world) string { return w.cfg.KeyFile() }, 0o644), "data.keys", map[string]Verdict{"data.keys": Fault}, []string{"0644", "chmod 600"}},
 	"the keys are gone":                   {func(w *world) { w.must(os.Remove(w.cfg.KeyFile())) }, "data.keys", map[string]Verdict{"data.keys": Fault}, []string{"backup"}},
+	"the database is not reached":         {func(w *world) { w.cfg.Store.PostgresURL = "postgres://belay:canary@127.0.0.1:1/belay" }, "data.database", map[string]Verdict{"data.database": Fault}, []string{"cannot be reached"}},
 	"nothing is there yet":                {func(w *world) { w.must(os.RemoveAll(w.cfg.Data)) }, "data.directory", map[string]Verdict{"data.directory": OK, "data.keys": OK}, nil},
 	"a file where the directory is to be": {func(w *world) {
 		w.must(os.RemoveAll(w.cfg.Data))

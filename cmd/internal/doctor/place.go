@@ -80,6 +80,8 @@ func (v *visit) keyFile() says {
 	_, database := os.Stat(v.cfg.Database())
 	info, err := os.Stat(v.cfg.KeyFile())
 	switch {
+	case errors.Is(err, fs.ErrNotExist) && v.cfg.Replicated():
+		return unsure("it is not here: the first replica makes it, and every other needs that one", "Bring it from the replica that made it, or name a shared one in keys.file.")
 	case errors.Is(err, fs.ErrNotExist) && errors.Is(database, fs.ErrNotExist):
 		return ok("it is not there yet; belay serve makes it")
 	case errors.Is(err, fs.ErrNotExist):
@@ -90,6 +92,13 @@ func (v *visit) keyFile() says {
 		return fault(fmt.Sprintf("others may read it: its mode is %04o", info.Mode().Perm()), "chmod 600 "+v.cfg.KeyFile()+" and, if somebody may have read it, change the keys.")
 	}
 	return ok("only its owner may read it")
+}
+
+func (v *visit) postgres() says {
+	if err := v.database(); err != nil {
+		return fault(err.Error(), "docs/postgres.md says how it is set up.")
+	}
+	return ok("it can be written, keeps what it acknowledges, and is of this version or new")
 }
 
 // The room that a store needs to go on, in bytes.

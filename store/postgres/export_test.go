@@ -1,0 +1,24 @@
+package postgres
+
+import (
+	"context"
+	"time"
+)
+
+// Hasty is o with time limits of a fraction of a second.
+func Hasty(o Options) Options {
+	o.limits = limits{statement: 500 * time.Millisecond, lock: 300 * time.Millisecond, idle: time.Second, viewIdle: time.Second,
+		call: 2 * time.Second, connect: 2 * time.Second, settle: 1500 * time.Millisecond}
+	return o
+}
+
+// Attempts is how often an update that loses its races is run.
+const Attempts = attempts
+
+// Setting is a setting of the server as a session of s has it.
+func (s *Store) Setting(ctx context.Context, name string) (value string) {
+	if err := s.pool.QueryRow(ctx, "select current_setting($1)", name).Scan(&value); err != nil {
+		return err.Error()
+	}
+	return value
+}
