@@ -1,3 +1,5 @@
+//go:build unix
+
 // Package postgrestest starts real PostgreSQL servers for tests and for the sandbox, in
 // a directory of their own, as a user without privileges.
 package postgrestest
