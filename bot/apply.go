@@ -120,6 +120,7 @@ type Intended struct {
 	SignedIn bool
 	Ticket   string
 	Then     string // of a deactivation: the request that is to follow it
+	Told     []Told // of a decision: who hears of it
 }
 
 func (e Intended) apply(r *Request, at time.Time) error {
@@ -134,7 +135,7 @@ func (e Intended) apply(r *Request, at time.Time) error {
 		r.note(at, "canceled before it was sent", e.By.ID, "")
 		return nil
 	}
-	i := Intent{ID: e.ID, Kind: e.Kind, By: e.By, Reason: e.Reason, State: IntentReady, Made: at, Then: e.Then}
+	i := Intent{ID: e.ID, Kind: e.Kind, By: e.By, Reason: e.Reason, State: IntentReady, Made: at, Then: e.Then, Told: e.Told}
 	if e.Kind == ToDeactivate {
 		r.planStop(&i, at)
 	}
@@ -298,6 +299,9 @@ func (e NeedSignIn) apply(r *Request, at time.Time) error {
 			r.finish(i, TakenBack, nil)
 			return nil
 		}
+	}
+	if i.Disowned { // nobody signs in for it, so it cannot be found out
+		return Lost{Intent: e.Intent}.apply(r, at)
 	}
 	i.State = IntentWaiting
 	i.Ticket, i.Challenge, i.Deadline, i.SignIns = e.Ticket, e.Challenge, at.Add(SignInTime), i.SignIns+1

@@ -1,6 +1,7 @@
 package bot
 
 import (
+	"strconv"
 	"strings"
 	"time"
 
@@ -39,6 +40,10 @@ func audited(before, after Request, at time.Time) []trail.Event {
 	}
 	if before.ID == "" {
 		add(begun(after))
+	}
+	for _, p := range after.Reports[len(before.Reports):] {
+		add(trail.Event{Kind: trail.NotMe, Verb: string(toDisown), Actor: auditActor(p.By), Texts: trail.Texts{"actor": personText(p.By.Principal)},
+			More: map[string]string{"unlinked": strconv.Itoa(len(p.Unlinked)), "undone": strconv.Itoa(len(p.Undone))}})
 	}
 	for _, i := range after.Intents {
 		was, _ := before.Intent(i.ID)
@@ -136,7 +141,9 @@ func auditIntent(was, i Intent, add func(trail.Event)) {
 		add(e)
 	default: // lapsed, dropped, taken back
 		e := event(trail.Withdrawn)
-		e.Reason = string(i.Outcome)
+		if e.Reason = string(i.Outcome); i.Disowned {
+			e.Reason = string(toDisown)
+		}
 		add(e)
 	}
 }
