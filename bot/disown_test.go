@@ -342,7 +342,9 @@ func TestNotMeWhileTheAnswerIsLost(t *testing.T) {
 				w.ms.Fail("review", &pim.Error{Op: "review", Code: pim.CodeUnavailable, Ambiguous: true, After: time.Hour})
 			}
 			w.says("bob", bot.Press{Verb: bot.VerbApprove, ID: id})
-			w.until(id, func(r bot.Request) bool { return len(r.Intents) == 2 && r.Intents[1].State == bot.IntentSent && r.Intents[1].Tries == 1 || r.State == bot.Active })
+			w.until(id, func(r bot.Request) bool {
+				return len(r.Intents) == 2 && r.Intents[1].State == bot.IntentSent && r.Intents[1].Tries == 1 || r.State == bot.Active
+			})
 			w.does(w.in("bob", bot.Press{Verb: bot.VerbNotMe, ID: id}))
 			w.ms.SetLive("oid-bob", true) // he signs in anew
 			if took {

@@ -25,6 +25,7 @@ func (s *sandbox) chapters(alice, bob, carol person, link *regexp.Regexp) []step
 		s.portalChapters(alice, bob, carol, dm),
 		s.earlyChapter(alice, dm),
 		s.manyChapters(alice, dm),
+		s.notMeChapter(alice, bob, carol, dm, link),
 		[]step{
 			{"nobody decides within 24 hours, and every card says so", func() bool { return s.slackShows(dm, role+" was not activated") },
 				func(ctx context.Context) error {

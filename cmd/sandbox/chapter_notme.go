@@ -1,0 +1,93 @@
+package main
+
+import (
+	"context"
+	"regexp"
+	"strings"
+
+	"github.com/belaybot/belay/pim/pimtest"
+)
+
+// notMeChapter is about a decision that its approver did not make: somebody presses
+// with Carol's Slack, while her sign-in lives.
+func (s *sandbox) notMeChapter(alice, bob, carol person, dm string, link *regexp.Regexp) []step {
+	const role, why = "User Administrator", "export every mailbox"
+	hers := s.slack.DM(carol.Slack)
+	return []step{
+		{"Carol links her account, as approvers do", func() bool { return s.slackShows(hers, "You are linked") },
+			func(ctx context.Context) error {
+				if _, err := s.slack.Command(ctx, carol.Slack, hers, "/elevate", "link"); err != nil {
+					return err
+				}
+				url, err := s.slackLink(ctx, hers, link)
+				if err != nil {
+					return err
+				}
+				if err := s.signsIn(ctx, carol, url); err != nil {
+					return err
+				}
+				return s.slackWaits(ctx, hers, "You are linked", "carol@contoso.example")
+			}},
+		{"somebody approves with her Slack, and she is told at once", func() bool { return s.slackShows(dm, role+" is active", why) },
+			func(ctx context.Context) error {
+				if err := s.asksOnce(ctx, alice, dm, "user admin 1h "+why, nil); err != nil {
+					return err
+				}
+				if _, err := s.presses(ctx, carol, "approve", "Alice Adams asks for "+role, why); err != nil {
+					return err
+				}
+				if err := s.slackWaits(ctx, hers, "You approved "+role+" for Alice Adams", "This was not me"); err != nil {
+					return err
+				}
+				return s.slackWaits(ctx, dm, role+" is active", why)
+			}},
+		{"she presses This was not me, and reads what is left to do", func() bool { return s.slackShows(slackSecurity, "this was not me") },
+			func(ctx context.Context) error {
+				if _, err := s.presses(ctx, carol, "not-me", "You approved "+role+" for Alice Adams"); err != nil {
+					return err
+				}
+				return s.slackWaits(ctx, hers, "Not you: the approval of "+role, "Your sign-in was ended", "Alice Adams can deactivate it")
+			}},
+		{"the security channels of both chats are alerted", nil,
+			func(ctx context.Context) error {
+				alarm := []string{"Carol Clark says: this was not me", "Alice Adams", role, "one chat account was unlinked"}
+				if err := s.slackWaits(ctx, slackSecurity, alarm...); err != nil {
+					return err
+				}
+				return s.teamsWaits(ctx, bob.Key, teamsSecurity, alarm...)
+			}},
+		{"an administrator ends the role in the portal, and her card says so", func() bool { return s.slackShows(hers, "What it allowed is over") },
+			func(ctx context.Context) error {
+				if s.isActive(alice.OID, roleUsers) {
+					if err := s.tenant.PortalRevoke(breakGlass, alice.OID, pimtest.Wanted{Role: roleUsers, Scope: "/"}); err != nil {
+						return err
+					}
+				}
+				var err error
+				for range 40 {
+					if err := s.moveOn(ctx, "61s"); err != nil { // what is active is read again, more than once
+						return err
+					}
+					wait, cancel := context.WithTimeout(ctx, stepTime/150)
+					if err = s.slackWaits(wait, dm, role+" has ended", why, "ended before its time, in Entra"); err == nil {
+						err = s.slackWaits(wait, hers, "Not you: the approval of "+role, "What it allowed is over")
+					}
+					cancel()
+					if err == nil {
+						break
+					}
+				}
+				return err
+			}},
+	}
+}
+
+// isActive says that the tenant has a role active for somebody.
+func (s *sandbox) isActive(who, role string) bool {
+	for _, a := range s.tenant.State().Active {
+		if strings.EqualFold(a.Principal, who) && strings.EqualFold(a.Role, role) {
+			return true
+		}
+	}
+	return false
+}
