@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/belaybot/belay/adapters/slack/slacktest"
 	"github.com/belaybot/belay/cmd/internal/app"
 	"github.com/belaybot/belay/pim/pimtest"
 )
@@ -97,12 +98,17 @@ func TestForgedApproval(t *testing.T) {
 		t.Error("Belay never began to relay it")
 	}
 	w.auditHas(map[string]map[string]int{requested: {"dave": 1}})
-	// The same press again, by a redelivery under another id or from the other chat.
-	alice.forgesTap("not-me", id)
-	alice.forgesPress("not-me", id)
-	alice.reads("Not you: the approval of " + reader)
-	if n := w.alarms(); n != 1 {
-		t.Errorf("%d alarms for one report", n)
+	// The press in Teams is a decision too, though no sign-in came for it, and is disowned
+	// like one. The same press again, under another id or from the other chat, is not.
+	for range 3 {
+		if got := alice.forgesTap("not-me", id); !strings.Contains(got, "Not you: the approval of "+reader) {
+			t.Errorf("Alice is told %s", got)
+		}
+		alice.forgesPress("not-me", id)
+	}
+	w.must(w.slack.Wait(w.ctx(), func(slacktest.State) bool { return w.alarms() >= 2 }))
+	if n := w.alarms(); n != 2 {
+		t.Errorf("%d alarms for two reports", n)
 	}
 }
 
