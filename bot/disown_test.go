@@ -70,9 +70,9 @@ type witness struct {
 	look func()
 }
 
-func (x witness) Approval(ctx context.Context, who, id string) (pim.Approval, error) {
+func (x witness) Review(ctx context.Context, who string, d pim.Decision) error {
 	x.look()
-	return x.Pillar.Approval(ctx, who, id)
+	return x.Pillar.Review(ctx, who, d)
 }
 
 // told says whether a conversation shows a card with the words.
@@ -98,9 +98,15 @@ func TestDecisionIsToldBeforeMicrosoftHears(t *testing.T) {
 	w.link("carol")
 	w.does(w.carolInTeams(bot.Installed{}))
 	id := w.ask("alice", "user admin", "PT1H", "reset a password")
+	w.sees(w.slack, "D-carol", "[Approve]")
 	w.says("carol", bot.Press{Verb: bot.VerbApprove, ID: id})
-	if got := <-seen; got != [2]bool{true, true} {
-		t.Errorf("as Microsoft hears, Carol was told in Slack: %v, in Teams: %v", got[0], got[1])
+	select {
+	case got := <-seen:
+		if got != [2]bool{true, true} {
+			t.Errorf("as Microsoft hears, Carol was told in Slack: %v, in Teams: %v", got[0], got[1])
+		}
+	case <-time.After(20 * time.Second):
+		t.Fatal("Microsoft never hears of the decision")
 	}
 	w.sees(w.slack, "D-carol", "You approved User Administrator for Alice Adams", "Pressed in: Slack", notMeButton)
 	w.sees(w.teams, "chat-carol", "You approved User Administrator for Alice Adams", "Pressed in: Slack", notMeButton)

@@ -114,28 +114,29 @@ const sayEnded = "Your sign-in was ended and your chat accounts are unlinked: no
 // disownedCard says what became of a decision that was disowned.
 func (p Projection) disownedCard(r Request, i Intent) Card {
 	c := Card{Title: "Not you: the " + decisionWord(i.Kind) + " of " + roleAt(r.Role) + " for " + personName(r.Requester.Principal), Tone: Bad,
-		Text: sentences(sayEnded, p.effect(r, i)), Facts: append(decisionFacts(r, i), p.effectFacts(r)...), Note: sayNextForMe}
+		Text: sentences(sayEnded, effect(r, i, "your")), Facts: append(decisionFacts(r, i), effectFacts(r)...), Note: sayNextForMe}
 	c.Actions = []Action{p.portal(r.Role.Kind)}
 	return c
 }
 
 func (p Projection) disownedElsewhereCard(r Request) Card {
 	c := Card{Title: "Not you: the decision on " + roleAt(r.Role) + " for " + personName(r.Requester.Principal), Tone: Bad, Note: sayNextForMe,
-		Actions: []Action{p.portal(r.Role.Kind)}, Facts: p.effectFacts(r), Text: sayEnded}
+		Actions: []Action{p.portal(r.Role.Kind)}, Facts: effectFacts(r), Text: sayEnded}
 	if d := r.Decided; d != nil {
-		c.Text = sentences(sayEnded, "It was made in Entra and not through Belay.", sayRecorded(r, d.Result == pim.Denied))
+		c.Text = sentences(sayEnded, "It was made in Entra and not through Belay.", sayRecorded(r, d.Result == pim.Denied, "your"))
 	}
 	return c
 }
 
-// effect says what of a disowned decision was undone, and what cannot be.
-func (p Projection) effect(r Request, i Intent) string {
+// effect says what of a disowned decision was undone, and what cannot be. whose: your,
+// or their.
+func effect(r Request, i Intent, whose string) string {
 	d := r.Decided
 	took := i.Outcome == Accepted ||
 		d != nil && !i.SentAt.IsZero() && strings.EqualFold(d.By.ID, i.By.ID) && (d.Result == pim.Denied) == (i.Kind == ToDeny)
 	switch {
 	case took:
-		return sayRecorded(r, i.Kind == ToDeny)
+		return sayRecorded(r, i.Kind == ToDeny, whose)
 	case i.open():
 		return "The " + decisionWord(i.Kind) + " was being sent at that moment; whether Microsoft took it is not known yet. It is not sent again."
 	case i.Outcome == TakenBack && r.State == PendingApproval:
@@ -151,12 +152,12 @@ func (p Projection) effect(r Request, i Intent) string {
 // sayRecorded says what can be done about a decision that Microsoft has recorded.
 // Belay undoes none of it: it has no rights of its own, and the approver has none to
 // end what they approved.
-func sayRecorded(r Request, deny bool) string {
+func sayRecorded(r Request, deny bool, whose string) string {
 	name := personName(r.Requester.Principal)
 	if deny {
 		return "Microsoft has recorded the denial, and a denial cannot be undone. " + name + " can ask again, and another approver can decide."
 	}
-	const recorded = "Microsoft has recorded the approval, and Belay cannot undo it in your name. "
+	recorded := "Microsoft has recorded the approval, and Belay cannot undo it in " + whose + " name. "
 	switch {
 	case r.State == Scheduled && r.ahead():
 		return recorded + "The role is not active yet. Before it starts, " + name + " can cancel it, and an administrator can remove it in the Entra portal."
@@ -168,7 +169,7 @@ func sayRecorded(r Request, deny bool) string {
 	return recorded + "The role is about to become active. " + name + " can then deactivate it, and an administrator can remove the active assignment in the Entra portal."
 }
 
-func (p Projection) effectFacts(r Request) []Fact {
+func effectFacts(r Request) []Fact {
 	switch {
 	case r.State == Scheduled && r.ahead():
 		return []Fact{{Name: "Starts", At: r.Ask.Start}}
@@ -193,12 +194,11 @@ func (p Projection) alarmCard(r Request, report Report) Card {
 		if !i.Disowned || !strings.EqualFold(i.By.ID, report.By.ID) || i.Made.After(report.At) {
 			continue
 		}
-		effect := strings.ReplaceAll(p.effect(r, i), "in your name", "in their name")
-		text = append(text, effect)
-		c.Facts = append(c.Facts, Fact{Name: "Pressed", Value: "", At: i.Made}, Fact{Name: "Pressed in", Value: platformName(i.By.User.Platform)})
+		text = append(text, effect(r, i, "their"))
+		c.Facts = append(c.Facts, Fact{Name: "Pressed", At: i.Made}, Fact{Name: "Pressed in", Value: platformName(i.By.User.Platform)})
 	}
 	if report.Elsewhere && r.Decided != nil {
-		text = append(text, "It was made in Entra and not through Belay.", strings.ReplaceAll(sayRecorded(r, r.Decided.Result == pim.Denied), "in your name", "in their name"))
+		text = append(text, "It was made in Entra and not through Belay.", sayRecorded(r, r.Decided.Result == pim.Denied, "their"))
 	}
 	text = append(text, fmt.Sprintf("Their sign-in was ended, and %s unlinked.", sayAccounts(len(report.Unlinked))))
 	c.Text = sentences(text...)
@@ -210,7 +210,7 @@ func (p Projection) alarmCard(r Request, report Report) Card {
 	if len(undone) > 0 {
 		c.Facts = append(c.Facts, Fact{Name: "Also taken back", Value: sayList(undone, "and")})
 	}
-	c.Facts = append(c.Facts, p.effectFacts(r)...)
+	c.Facts = append(c.Facts, effectFacts(r)...)
 	return c
 }
 

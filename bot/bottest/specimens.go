@@ -85,6 +85,7 @@ func Specimens() []Specimen {
 	all = append(all, lifeSpecimens(s, menu, pending, approved)...)
 	all = append(all, elsewhereSpecimens(s)...)
 	all = append(all, fieldSpecimens()...)
+	all = append(all, notMeSpecimens(s, pending)...)
 	return append(all, pageSpecimens(s.card("", pending, "approver/bob/teams"), s.card("", approved, "requester"))...)
 }
 
