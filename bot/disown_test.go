@@ -299,6 +299,8 @@ func TestNotMeTakesBackEverywhere(t *testing.T) {
 	readers := pim.EligibleAssignment{Assignment: pim.Assignment{Kind: pim.EntraRole, Role: "role-groups", Scope: "/"}, RoleName: "Groups Administrator", ScopeName: "Directory"}
 	w.ms.AddRole("oid-alice", readers, pim.Policy{MaxDuration: 4 * time.Hour, Justification: true, Approval: true, Approvers: []pim.Principal{people["bob"]}})
 	w.ms.AddRole("oid-bob", reports, pim.Policy{MaxDuration: 8 * time.Hour, Justification: true})
+	messages := pim.EligibleAssignment{Assignment: pim.Assignment{Kind: pim.EntraRole, Role: "role-messages", Scope: "/"}, RoleName: "Message Center Reader", ScopeName: "Directory"}
+	w.ms.AddRole("oid-bob", messages, pim.Policy{MaxDuration: 8 * time.Hour, Justification: true})
 	w.link("alice")
 	one := w.ask("alice", "user admin", "PT1H", "reset a password")
 	two := w.ask("alice", "groups administrator", "PT1H", "merge two teams")
@@ -310,10 +312,12 @@ func TestNotMeTakesBackEverywhere(t *testing.T) {
 	w.says("bob", bot.Press{Verb: bot.VerbApprove, ID: one})
 	w.says("bob", bot.Press{Verb: bot.VerbApprove, ID: two})
 	w.sees(w.teams, "chat-bob", "Your approval of Groups Administrator for Alice Adams waits for your sign-in", notMeButton)
+	unsent := w.asks("bob", messages, bot.Ask{Duration: time.Hour, Justification: "in his name"})
+	w.sees(w.teams, "chat-bob", "Sign in to ask for Message Center Reader")
 	if got := w.does(w.in("bob", bot.Press{Verb: bot.VerbNotMe, ID: one})); !strings.Contains(got, "taken back") {
 		t.Errorf("Bob is told %s", got)
 	}
-	w.sees(w.slack, "C-ops", "Bob Brown says: this was not me", "Also taken back: the approval of Groups Administrator for Alice Adams")
+	w.sees(w.slack, "C-ops", "Bob Brown says: this was not me", "Also taken back: the approval of Groups Administrator for Alice Adams and their own request for Message Center Reader")
 	w.sees(w.teams, "chat-bob", "Not you: the approval of Groups Administrator")
 	// A fresh sign-in, Bob's own, sends none of it.
 	w.ms.SetLive("oid-bob", true)
@@ -325,6 +329,9 @@ func TestNotMeTakesBackEverywhere(t *testing.T) {
 		if r.State != bot.PendingApproval || r.Intents[1].Outcome != bot.TakenBack {
 			t.Errorf("%s: %s, %+v", id, r.State, r.Intents[1])
 		}
+	}
+	if r, err := w.bot.Request(t.Context(), unsent); err != nil || r.State != bot.Canceled {
+		t.Errorf("the request in Bob's name is %s: %v", r.State, err)
 	}
 	if r, err := w.bot.Request(t.Context(), own); err != nil || r.State != bot.Active {
 		t.Errorf("Bob's own role, which is active, is %s: %v", r.State, err)

@@ -2,6 +2,7 @@ package bot
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/belaybot/belay/pim"
@@ -41,9 +42,9 @@ func (p Projection) decisions(r Request, add func(slot Slot, at Conversation, c 
 			}
 		}
 	}
-	for n, report := range r.Reports {
+	for n := range r.Reports {
 		for _, at := range p.Notices(NoticeNotMe, r.Role) {
-			add(Slot(fmt.Sprintf("not-me/%d/%s/%s", n, at.Platform, at.ID)), at, p.alarmCard(r, report), false)
+			add(Slot(fmt.Sprintf("not-me/%d/%s/%s", n, at.Platform, at.ID)), at, p.alarmCard(r, n), false)
 		}
 	}
 }
@@ -179,8 +180,13 @@ func effectFacts(r Request) []Fact {
 	return nil
 }
 
-// alarmCard tells the security channels that somebody disowns a decision.
-func (p Projection) alarmCard(r Request, report Report) Card {
+// alarmCard tells the security channels that somebody disowns a decision: what the
+// n-th report is about, and no earlier one was.
+func (p Projection) alarmCard(r Request, n int) Card {
+	report := r.Reports[n]
+	told := func(i Intent) bool {
+		return slices.ContainsFunc(r.Reports[:n], func(o Report) bool { return strings.EqualFold(o.By.ID, i.By.ID) && !i.Made.After(o.At) })
+	}
 	who := personName(report.By.Principal)
 	c := Card{Title: who + " says: this was not me", Tone: Bad, Note: sayNextForSO, Actions: []Action{p.portal(r.Role.Kind)}}
 	c.Facts = []Fact{
@@ -191,7 +197,7 @@ func (p Projection) alarmCard(r Request, report Report) Card {
 	}
 	text := []string{"A decision in the name of " + who + " was not theirs, they say."}
 	for _, i := range r.Intents {
-		if !i.Disowned || !strings.EqualFold(i.By.ID, report.By.ID) || i.Made.After(report.At) {
+		if !i.Disowned || !strings.EqualFold(i.By.ID, report.By.ID) || i.Made.After(report.At) || told(i) {
 			continue
 		}
 		text = append(text, effect(r, i, "their"))

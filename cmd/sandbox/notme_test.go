@@ -2,8 +2,8 @@ package main
 
 import (
 	"net/http"
-	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -54,6 +54,16 @@ func forgery(t *testing.T) (w *world, id string) {
 	return w, id
 }
 
+// begins waits until Belay has begun to relay a decision.
+func (w *world) begins(begun <-chan struct{}) {
+	w.t.Helper()
+	select {
+	case <-begun:
+	case <-w.ctx().Done():
+		w.t.Fatal("Belay never began to relay it")
+	}
+}
+
 // Whoever can forge a press, of a person whose sign-in lives, gets it recorded. The
 // person hears of it in the other chat too, before Microsoft does, and ends it all.
 func TestForgedApproval(t *testing.T) {
@@ -62,12 +72,21 @@ func TestForgedApproval(t *testing.T) {
 	alice, dave := w.who("alice"), w.who("dave")
 	var down atomic.Bool
 	down.Store(true)
-	met := w.befallen(200, func(r *http.Request) bool { return isApprovalRead(r) && down.Load() }, pimtest.Fault{Status: 503, Body: "{}"})
+	begun := make(chan struct{})
+	begin := sync.OnceFunc(func() { close(begun) })
+	w.fails(200, func(r *http.Request) bool {
+		met := isApprovalRead(r) && down.Load()
+		if met {
+			begin()
+		}
+		return met
+	}, pimtest.Fault{Status: 503, Body: "{}"})
 	patches := w.counts(isDecision)
 	alice.forgesPress("approve", id)
 	const on = "Your approval of " + reader + " for Dave Davis is on its way"
 	alice.sees(on, "Pressed in", "Slack", "This was not me")
 	alice.reads(on, "This was not me")
+	w.begins(begun)
 
 	alice.taps("This was not me", on)
 	alice.sees("Not you: the approval of "+reader, "Your sign-in was ended", "had not reached Microsoft and was taken back", "still waits for a decision")
@@ -93,9 +112,6 @@ func TestForgedApproval(t *testing.T) {
 	}
 	if n := patches.Load(); n != 0 {
 		t.Errorf("%d decisions were sent", n)
-	}
-	if met.Load() == 0 {
-		t.Error("Belay never began to relay it")
 	}
 	w.auditHas(map[string]map[string]int{requested: {"dave": 1}})
 	// The press in Teams is a decision too, though no sign-in came for it, and is disowned
@@ -242,11 +258,7 @@ func TestUnlinkWhileADecisionIsOwed(t *testing.T) {
 	}, pimtest.Fault{Status: 503, Header: http.Header{"Retry-After": {"120"}}, Body: "{}"})
 	alice.presses("approve", "Dave Davis asks for "+reader)
 	alice.reads("Your approval of " + reader + " for Dave Davis is on its way")
-	select {
-	case <-begun:
-	case <-w.ctx().Done():
-		t.Fatal("Belay never began to relay it")
-	}
+	w.begins(begun)
 	alice.types("unlink")
 	alice.reads("Your sign-in is forgotten")
 	w.pass("3m")
@@ -258,7 +270,5 @@ func TestUnlinkWhileADecisionIsOwed(t *testing.T) {
 	alice.reads("Your answer was not sent")
 	dave.reads(reader + " waits for approval")
 	w.auditHas(map[string]map[string]int{requested: {"dave": 1}})
-	if !slices.ContainsFunc(alice.slackTexts(), func(s string) bool { return strings.Contains(s, "No effect: your approval") }) {
-		t.Errorf("the card does not say so: %q", alice.slackTexts())
-	}
+	alice.reads("No effect: your approval of " + reader + " for Dave Davis")
 }
