@@ -237,7 +237,9 @@ func (b *Bot) notMe(ctx context.Context, in Inbound, a actor, p Press) Reply {
 		if now, rerr := b.Request(ctx, p.ID); errors.As(err, &no) && rerr == nil && !now.undisowned(who.ID) {
 			return b.reported(now, who) // the same press came twice at once
 		}
-		return b.trouble(in, err)
+		reply := b.trouble(in, err)
+		reply.Card.Title, reply.Card.Text = "Your sign-in was ended", sayHalfReported
+		return reply
 	}
 	b.menu.drop(who.ID)
 	b.o.Log.Info("an approver says that a decision was not theirs", "request", r.ID, "principal", who.ID, "platform", a.User.Platform)

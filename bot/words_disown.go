@@ -10,6 +10,7 @@ import (
 
 const (
 	sayNotYourDecision = "Belay knows of no decision of yours on this request, so there is nothing to take back. If you see something that is not right, tell your security team."
+	sayHalfReported    = "The rest could not be recorded just now: nobody was alerted yet. Please press the button again in a minute."
 	sayReported        = "You have reported this already. Your security team knows."
 	sayBrowserOnlyNow  = "You reported a decision that was not yours, so Belay wants you to sign in with your browser. Use the link on the card; without one, type /elevate link."
 
