@@ -121,6 +121,7 @@ type Intended struct {
 	Ticket   string
 	Then     string // of a deactivation: the request that is to follow it
 	Fresh    bool   // of a decision: it needs a fresh sign-in, whoever is signed in
+	Told     []Told // of a decision: who hears of it
 }
 
 func (e Intended) apply(r *Request, at time.Time) error {
@@ -135,7 +136,7 @@ func (e Intended) apply(r *Request, at time.Time) error {
 		r.note(at, noteUnsent, e.By.ID, "")
 		return nil
 	}
-	i := Intent{ID: e.ID, Kind: e.Kind, By: e.By, Reason: e.Reason, State: IntentReady, Made: at, Then: e.Then}
+	i := Intent{ID: e.ID, Kind: e.Kind, By: e.By, Reason: e.Reason, State: IntentReady, Made: at, Then: e.Then, Told: e.Told}
 	if e.Kind == ToDeactivate {
 		r.planStop(&i, at)
 	}
@@ -268,7 +269,7 @@ type Delay struct {
 
 func (e Delay) apply(r *Request, at time.Time) error {
 	i := r.intent(e.Intent)
-	if i == nil || i.State == IntentDone {
+	if i == nil || i.State == IntentDone || i.State == IntentWaiting { // only its person ends a waiting
 		return nil
 	}
 	if e.Unheard {
@@ -313,6 +314,9 @@ func (e NeedSignIn) apply(r *Request, at time.Time) error {
 			r.finish(i, TakenBack, nil)
 			return nil
 		}
+	}
+	if i.Disowned { // nobody signs in for it, so it cannot be found out
+		return Lost{Intent: e.Intent}.apply(r, at)
 	}
 	i.State = IntentWaiting
 	i.Ticket, i.Challenge, i.Deadline, i.SignIns = e.Ticket, e.Challenge, at.Add(SignInTime), i.SignIns+1

@@ -156,7 +156,7 @@ func TestLaws(t *testing.T) {
 			intent := fmt.Sprintf("i%d", rapid.IntRange(1, n+1).Draw(t, "intent"))
 			signed := rapid.Bool().Draw(t, "signed in")
 			var e Event
-			switch rapid.IntRange(0, 23).Draw(t, "event") {
+			switch rapid.IntRange(0, 25).Draw(t, "event") {
 			case 0:
 				first := asked(signed)
 				if rapid.Bool().Draw(t, "follows") {
@@ -218,6 +218,16 @@ func TestLaws(t *testing.T) {
 			case 22:
 				e = Traced{pim.Trace{At: now.Add(-time.Minute), Request: rapid.SampledFrom([]string{"ms", "other", ""}).Draw(t, "traced"), By: who.Principal,
 					What: rapid.SampledFrom([]pim.TraceKind{pim.TraceAsked, pim.TraceApproved, pim.TraceDenied, pim.TraceActivated, pim.TraceCanceled, pim.TraceExpired, pim.TraceEnded, "new"}).Draw(t, "line")}}
+			case 24:
+				e = Disowned{By: who.ID}
+				if signed {
+					e = Disowned{By: who.ID, Report: &Report{By: who}}
+				}
+			case 25:
+				id := rapid.IntRange(0, max(0, len(r.Intents)-1)).Draw(t, "retracted")
+				if e = (Retract{}); id < len(r.Intents) {
+					e = Retract{Intent: r.Intents[id].ID}
+				}
 			case 23:
 				e = rapid.SampledFrom([]Event{Met{Requester: alice, RoleName: "User Administrator", Approvers: []pim.Principal{alice.Principal, bob.Principal}},
 					Reached{Principal: who.ID, At: Conversation{Platform: Slack, ID: "D"}}, meetAgain{}}).Draw(t, "met")
@@ -296,6 +306,9 @@ func TestLaws(t *testing.T) {
 			for _, i := range r.Intents {
 				if i.Kind == ToActivate && !i.SentAt.IsZero() && r.waits() {
 					t.Fatalf("%T: sent before what it follows was over: %+v", e, i)
+				}
+				if was, ok := before.Intent(i.ID); ok && was.Disowned && i.SentAt.After(was.SentAt) {
+					t.Fatalf("%T: what its person disowns is sent: %+v", e, i)
 				}
 				if was, ok := before.Intent(i.ID); ok && was.SentAt.IsZero() && !i.SentAt.IsZero() && now.Before(was.NotBefore) {
 					t.Fatalf("%T: sent before its time: %+v", e, i)

@@ -2,6 +2,7 @@ package bot
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -51,6 +52,10 @@ func audited(before, after Request, at time.Time) []trail.Event {
 		if n.What == noteUnsent { // a press without a call
 			add(trail.Event{Kind: trail.Wanted, Verb: string(ToCancel), Actor: auditActor(after.Requester), Texts: trail.Texts{"actor": personText(after.Requester.Principal)}})
 		}
+	}
+	for _, p := range after.Reports[len(before.Reports):] {
+		add(trail.Event{Kind: trail.NotMe, Verb: string(toDisown), Actor: auditActor(p.By), Texts: trail.Texts{"actor": personText(p.By.Principal)},
+			More: map[string]string{"unlinked": strconv.Itoa(len(p.Unlinked)), "undone": strconv.Itoa(len(p.Undone))}})
 	}
 	for _, i := range after.Intents {
 		was, _ := before.Intent(i.ID)
@@ -173,7 +178,9 @@ func auditIntent(was, i Intent, add func(trail.Event)) {
 		add(e)
 	default: // lapsed, dropped, taken back
 		e := event(trail.Withdrawn)
-		e.Reason = string(i.Outcome)
+		if e.Reason = string(i.Outcome); i.Disowned {
+			e.Reason = string(toDisown)
+		}
 		add(e)
 	}
 }

@@ -172,6 +172,9 @@ func (b *Bot) review(ctx context.Context, p Pillar, r Request, i Intent) (Reques
 	if !stage.AssignedToMe {
 		return b.refused(ctx, r, i, Refusal{Code: pim.CodeNotApprover})
 	}
+	if i.Disowned { // it was sent once, its answer was lost, and Microsoft does not have it
+		return b.change(ctx, r.ID, Retract{Intent: i.ID})
+	}
 	if err := b.present(r, i); err != nil {
 		return b.failed(ctx, r, i, err)
 	}
@@ -314,7 +317,7 @@ func (b *Bot) lapse(i Intent) step {
 // between the plan and its record.
 func (r Request) sending(intent string) bool {
 	i, ok := r.Intent(intent)
-	return ok && i.State == IntentSent
+	return ok && i.State == IntentSent && !i.Disowned
 }
 
 // giveUpAfter is how long a call is tried again. It is longer than any approval

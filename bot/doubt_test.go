@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/belaybot/belay/bot"
+	"github.com/belaybot/belay/bot/bottest"
 	"github.com/belaybot/belay/pim"
 	"github.com/belaybot/belay/store"
 )
@@ -152,14 +153,10 @@ func TestDroppedAnswers(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.says("bob", bot.Press{Verb: bot.VerbApprove, ID: id, Copy: orphan})
-	for deadline := time.Now().Add(20 * time.Second); ; {
-		all := w.teams.In("chat-bob")
-		if last := all[len(all)-1]; last.ID == orphan.ID && strings.Contains(words(last.Card), "Canceled") {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("the old copy is left as it was: %+v", all[len(all)-1])
-		}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	if _, err := w.teams.Wait(ctx, "chat-bob", func(m bottest.Message) bool { return m.ID == orphan.ID && strings.Contains(words(m.Card), "Canceled") }); err != nil {
+		t.Fatalf("the old copy is left as it was: %v", err)
 	}
 }
 

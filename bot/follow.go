@@ -72,9 +72,9 @@ func (e Unfollowed) apply(r *Request, at time.Time) error {
 }
 
 // pointless says that an intent which Microsoft has not heard of was for a request
-// that does not follow any more.
+// that does not follow any more, or is disowned.
 func (r *Request) pointless(i Intent) bool {
-	return i.Then != "" && i.Then != r.FollowedBy && i.SentAt.IsZero()
+	return i.SentAt.IsZero() && i.Disowned || i.Then != "" && i.Then != r.FollowedBy && i.SentAt.IsZero()
 }
 
 // unplan forgets what was to follow a deactivation that is not made.

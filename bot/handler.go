@@ -289,6 +289,8 @@ func (b *Bot) press(ctx context.Context, in Inbound, p Press) (Reply, Later) {
 		return b.signIn(ctx, in, p), nil
 	case VerbUnlink:
 		return b.unlink(ctx, in, a, p.ID), nil
+	case VerbNotMe:
+		return b.notMe(ctx, in, a, p), nil
 	case VerbApprove:
 		return b.intend(ctx, in, a, p, ToApprove, fmt.Sprintf("Approved in %s through Belay.", platformName(in.User.Platform)))
 	case VerbDeny:
@@ -325,7 +327,13 @@ func (b *Bot) intend(ctx context.Context, in Inbound, a actor, p Press, kind Int
 		if err != nil {
 			return err
 		}
-		events := []Event{Intended{ID: intent, Kind: kind, By: a.Person, Reason: reason, SignedIn: b.stands(a), Ticket: ticket, Fresh: b.fresh(before.Role, kind)}}
+		var told []Told
+		if kind.review() {
+			if told, err = b.tellsOf(tx, before, a); err != nil {
+				return err
+			}
+		}
+		events := []Event{Intended{ID: intent, Kind: kind, By: a.Person, Reason: reason, SignedIn: b.stands(a), Ticket: ticket, Fresh: b.fresh(before.Role, kind), Told: told}}
 		if before.adopts(a, p.Copy) {
 			events = append(events, Showed{Slot: copySlot(a.ID, p.Copy), Shown: Shown{Message: p.Copy}})
 		}

@@ -151,5 +151,6 @@ const (
 	VerbExtend  Verb = "extend"  // ID: request; opens the form of the same verb: deactivate and ask again
 	VerbFollow  Verb = "follow"  // ID: request that another one stood in the way of; show that one
 	VerbSignIn  Verb = "sign-in" // ID: a ticket that the presser's client may take up
+	VerbNotMe   Verb = "not-me"  // ID: request; its presser did not decide on it
 	VerbUnlink  Verb = "unlink"  // forget the presser's link and sign-in; no ID
 )

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"maps"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -245,11 +246,13 @@ func (l life) waits(id string) {
 	l.quiet(id)
 }
 
+var ids = regexp.MustCompile(`[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}`)
+
 // shown are the titles of the cards that are on record, as the platforms show them. A
 // copy that was posted right before a death may stand beside them (ADR 4).
-func (l life) shown(ids ...string) map[string]string {
+func (l life) shown(requests ...string) map[string]string {
 	all := map[string]string{}
-	for n, id := range ids {
+	for n, id := range requests {
 		r, err := l.bot.Request(l.t.Context(), id)
 		if err != nil {
 			l.t.Fatal(err)
@@ -260,9 +263,7 @@ func (l life) shown(ids ...string) map[string]string {
 			if strings.HasPrefix(string(slot), "told/") || slot == "ending" {
 				continue
 			}
-			if strings.HasPrefix(string(slot), "answer/") { // and the id of the press
-				slot = "answer"
-			}
+			slot = bot.Slot(ids.ReplaceAllString(string(slot), "ID")) // of a press
 			chat := l.slack
 			if shown.Message.Conversation.Platform == bot.Teams {
 				chat = l.teams

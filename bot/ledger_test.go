@@ -52,7 +52,7 @@ func (l *Ledger) Take(e trail.Event) {
 		l.state = State(e.To)
 	case trail.Decided:
 		l.decided = e.Verb + " by " + e.Actor.Principal
-	case trail.Wanted, trail.NeedsSignIn, trail.Resumed, trail.Delayed, trail.Sent, trail.Accepted, trail.Refused, trail.Withdrawn:
+	case trail.Wanted, trail.NeedsSignIn, trail.Resumed, trail.Delayed, trail.Sent, trail.Accepted, trail.Refused, trail.Withdrawn, trail.NotMe:
 		if (e.Kind == trail.Sent || e.Kind == trail.Accepted) && e.Token != e.Actor.Principal {
 			l.fault(e, "with the token of %q, by %q", e.Token, e.Actor.Principal)
 		}
@@ -98,6 +98,9 @@ func (l *Ledger) Agrees(r Request) error {
 		default:
 			add(trail.Withdrawn, 1)
 		}
+	}
+	for _, p := range r.Reports {
+		want[strings.Join([]string{string(toDisown), p.By.ID, string(trail.NotMe)}, " ")]++
 	}
 	for _, n := range r.History {
 		if n.What == noteUnsent {

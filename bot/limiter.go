@@ -116,7 +116,11 @@ func (l *limits) take(in Inbound) (by string, wait time.Duration, ok bool) {
 		return "", 0, true
 	}
 	tenant := string(in.User.Platform) + "/" + in.User.Tenant
-	if wait, ok = l.person.Take(tenant+"/"+in.User.ID, cost); !ok {
+	person := tenant + "/" + in.User.ID
+	if p, ok := in.Said.(Press); ok && p.Verb == VerbNotMe {
+		person += "/" + string(VerbNotMe) // whoever acts in somebody's name must not use up their alarm
+	}
+	if wait, ok = l.person.Take(person, cost); !ok {
 		return "person", wait, false
 	}
 	if wait, ok = l.tenant.Take(tenant, cost); !ok {

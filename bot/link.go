@@ -23,6 +23,7 @@ var (
 	linked   = store.NewBucket[Link]("links")                // pseudonym of the chat user → the link
 	linkedBy = store.NewBucket[string]("links-by-principal") // pseudonym of the principal + "/" + key in links → that key
 	tickets  = store.NewBucket[Ticket]("tickets")            // SHA-256 of the one-time id
+	distrust = store.NewBucket[time.Time]("distrusted")      // pseudonym of the principal → since when only a browser's sign-in counts
 	hops     = store.NewBucket[Hop]("hops")                  // SHA-256 of the state
 )
 
@@ -222,6 +223,26 @@ func (l *Links) Unlink(tx store.Tx, u User, by trail.Actor, why string) (Link, e
 	}
 	return link, l.o.Trail.Append(tx, trail.Event{At: l.o.Now(), Kind: trail.Unlinked, Outcome: trail.OK, Actor: by, Subject: link.Principal.ID, Reason: why,
 		More: map[string]string{"platform": string(u.Platform), "user": u.ID}, Texts: trail.Texts{"subject": personText(link.Principal)}})
+}
+
+// distrusted has the person sign in with a browser: a chat client that may be in
+// somebody else's hands does not vouch for them any more.
+func (l *Links) distrusted(tx store.Tx, principal string, at time.Time) error {
+	return distrust.Put(tx, l.indexKey(principal), at)
+}
+
+// trusts says whether a sign-in counts, and has a browser's end the distrust.
+func (l *Links) trusts(tx store.Tx, principal string, browser bool) error {
+	_, err := distrust.Get(tx, l.indexKey(principal))
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return nil
+	case err != nil:
+		return err
+	case !browser:
+		return refuse(CodeSignIn, sayBrowserOnlyNow)
+	}
+	return distrust.Delete(tx, l.indexKey(principal))
 }
 
 // Check is for store.Verify: it names every link that its index does not name,

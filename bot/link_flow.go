@@ -257,6 +257,9 @@ func (l *Links) Complete(ctx context.Context, h Hop, who pim.Identity, keep func
 		if t, err = l.ticket(tx, h.Ticket, now); err != nil {
 			return err
 		}
+		if err := l.trusts(tx, principal.ID, h.Step == StepEntra); err != nil {
+			return err
+		}
 		if link, err = l.bind(tx, t, principal, who.Tenant, now); err != nil {
 			return err
 		}

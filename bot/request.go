@@ -90,6 +90,7 @@ type Request struct {
 	Wake      time.Time      `json:"wake"`      // when settle has something to do; zero: never
 	Lease     Lease          `json:"lease"`
 	History   []Entry        `json:"history"`
+	Reports   []Report       `json:"reports,omitempty"` // people who disown what was decided in their name
 
 	// With are the requests that were sent with the same form, this one among them.
 	With      []Together `json:"with,omitempty"`
@@ -223,6 +224,10 @@ type Intent struct {
 	// Restored says that the call was owed when a backup was made, which Belay went on
 	// from: whether Microsoft heard of it since is looked up before it is sent.
 	Restored bool `json:"restored,omitempty"`
+	// Told are, of a decision, the chat accounts that hear of it. Disowned: its person
+	// says that it was not theirs.
+	Told     []Told `json:"told,omitempty"`
+	Disowned bool   `json:"disowned,omitempty"`
 }
 
 // open says that the call is still owed.
@@ -289,5 +294,6 @@ func (r Request) clone() Request {
 	r.Reach = slices.Clone(r.Reach)
 	r.Shown = maps.Clone(r.Shown)
 	r.History = slices.Clone(r.History)
+	r.Reports = slices.Clone(r.Reports)
 	return r
 }

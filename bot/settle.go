@@ -109,6 +109,9 @@ func (b *Bot) next(r Request, now time.Time) step {
 		case i.State == IntentWaiting && !now.Before(i.Deadline):
 			return b.lapse(i)
 		case r.runnable(i) && !now.Before(i.NotBefore):
+			if tell := b.untold(r, i, now); len(tell) > 0 {
+				return func(ctx context.Context, r Request) (Request, error) { return b.show(ctx, r, tell) }
+			}
 			return b.run(i)
 		}
 	}
@@ -131,6 +134,21 @@ func (b *Bot) next(r Request, now time.Time) step {
 		return func(ctx context.Context, r Request) (Request, error) { return b.show(ctx, r, show) }
 	}
 	return nil
+}
+
+// untold are the messages by which an approver hears of their decision, before
+// Microsoft does. Each is tried once here; what fails holds nothing up.
+func (b *Bot) untold(r Request, i Intent, now time.Time) (tell []Want) {
+	if !i.Kind.review() || !i.SentAt.IsZero() {
+		return nil
+	}
+	show, _ := due(b.project.Wanted(r, now), r.Shown, now)
+	for _, w := range show {
+		if _, tried := r.Shown[w.Slot]; !tried && strings.HasPrefix(string(w.Slot), string(decisionSlot(i))) {
+			tell = append(tell, w)
+		}
+	}
+	return tell
 }
 
 // wake is when next will have something to do for r; zero: never. It is stored

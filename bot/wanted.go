@@ -21,6 +21,7 @@ const (
 	NoticeFailed    Notice = "failed"
 	NoticeEnded     Notice = "ended"
 	NoticeUnreached Notice = "unreached" // an approver cannot be reached in chat
+	NoticeNotMe     Notice = "not-me"    // an approver says that a decision was not theirs
 )
 
 // Want is a card that should be seen in a place.
@@ -85,6 +86,7 @@ func (p Projection) Wanted(r Request, now time.Time) []Want {
 			add(Slot("answer/"+i.ID), at, c, true)
 		}
 	}
+	p.decisions(r, add)
 	if what, c, ok := toldCard(r); ok && !r.tells(what) {
 		add(Slot("told/"+what), r.Requester.Direct, c, true)
 	}

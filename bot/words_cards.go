@@ -333,14 +333,7 @@ func answerCard(r Request, i Intent) (Card, bool) {
 	if i.State != IntentDone || i.Kind == ToActivate || i.Then != "" { // what follows tells
 		return Card{}, false
 	}
-	what := roleAt(r.Role) + " for " + personName(r.Requester.Principal)
 	switch {
-	case i.Outcome == Accepted && i.Kind == ToApprove:
-		return Card{Title: "You approved " + what, Tone: Good, Text: "Microsoft recorded it under your name.",
-			Note: "Was this not you? Tell your security team at once; in Entra, an administrator can end the activation and revoke your sessions."}, true
-	case i.Outcome == Accepted && i.Kind == ToDeny:
-		return Card{Title: "You denied " + what, Tone: Neutral, Text: "Microsoft recorded it under your name.",
-			Note: "Was this not you? Tell your security team at once."}, true
 	case i.Outcome == Unlinked:
 		return Card{Title: "Your answer was not sent", Tone: Bad, Text: sayUnlinkedAnswer}, true
 	case i.Outcome == Lapsed:

@@ -86,6 +86,7 @@ func Specimens() []Specimen {
 	all = append(all, elsewhereSpecimens(s)...)
 	all = append(all, presenceSpecimens(*s, pending)...)
 	all = append(all, fieldSpecimens()...)
+	all = append(all, notMeSpecimens(s, pending)...)
 	return append(all, pageSpecimens(s.card("", pending, "approver/bob/teams"), s.card("", approved, "requester"))...)
 }
 

@@ -33,7 +33,11 @@ const (
 	teamsTeam   = "19:0c0ntosoteam0000000000000000@thread.tacv2"
 	teamsOps    = "19:0c0ntosoaccess00000000000000@thread.tacv2"
 	channel     = "access-notices"
-	generalRef  = "general"
+
+	slackSecurity = "C0SECURITY"
+	teamsSecurity = "19:0c0ntososecurity000000000000@thread.tacv2"
+	security      = "security-alerts"
+	generalRef    = "general"
 )
 
 // The people of the sandbox.
@@ -180,6 +184,7 @@ func seedSlack(w *slacktest.Workspace) {
 		all = append(all, p.Slack)
 	}
 	w.AddChannel(slacktest.Channel{ID: slackOps, Name: channel, Members: all, BotIsMember: true})
+	w.AddChannel(slacktest.Channel{ID: slackSecurity, Name: security, Members: []string{"U0FRANK"}, BotIsMember: true})
 	w.AddChannel(slacktest.Channel{ID: slackRoom, Name: generalRef, Members: all, BotIsMember: true})
 }
 
@@ -196,6 +201,9 @@ func seedTeams(t *teamstest.Teams) error {
 			return err
 		}
 		members = append(members, p.Key)
+	}
+	if err := t.AddChannel(teamstest.Channel{ID: teamsSecurity, Name: security, TeamID: teamsTeam, Members: []string{"bob"}, BotInstalled: true}); err != nil {
+		return err
 	}
 	return t.AddChannel(teamstest.Channel{ID: teamsOps, Name: channel, TeamID: teamsTeam, Members: members, BotInstalled: true})
 }

@@ -44,6 +44,9 @@ func (s *sandbox) chapters(alice, bob, carol person, link *regexp.Regexp) []step
 					}
 					return s.teamsWaits(ctx, bob.Key, "", role+" was not activated", "Nobody decided")
 				}},
+		},
+		s.notMeChapter(alice, bob, carol, dm, link),
+		[]step{
 			{"all this was written by people, and nothing by an application", nil,
 				func(context.Context) error { return s.onlyPeople() }},
 		})

@@ -29,6 +29,7 @@ type Config struct {
 	Approval  Approval  `koanf:"approval"`
 	Limits    Limits    `koanf:"limits"`
 	Notices   Notices   `koanf:"notices"`
+	Security  Security  `koanf:"security"`
 	Audit     Audit     `koanf:"audit"`
 }
 
@@ -166,6 +167,11 @@ type NoticeRule struct {
 	Roles  []string `koanf:"roles"`  // names or role definition ids; empty: every role
 	Events []string `koanf:"events"` // activated, denied, failed, ended, unreached; empty: every event
 	To     []string `koanf:"to"`
+}
+
+// Security says who is alerted when somebody acts in another person's name.
+type Security struct {
+	Channels []string `koanf:"channels" doc:"Channels that are alerted when an approver says that a decision was not theirs, such as slack:C0123456789 or teams:19:… Keep them private. Empty: the channels of notices."`
 }
 
 // Secret is text that never reaches a log.

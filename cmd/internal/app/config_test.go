@@ -131,6 +131,7 @@ func TestRoute(t *testing.T) {
 		{bot.NoticeActive, "user administrator", "slack/C0USERS"},
 		{bot.NoticeEnded, "User Administrator", "slack/C0ALL"},
 		{bot.NoticeDenied, "Global Reader", ""},
+		{bot.NoticeNotMe, "User Administrator", "slack/C0ALL"},
 	} {
 		if got := to(test.event, test.role); got != test.want {
 			t.Errorf("%s of %s goes to %q, want %q", test.event, test.role, got, test.want)
@@ -138,9 +139,42 @@ func TestRoute(t *testing.T) {
 	}
 }
 
+// An alarm goes to the security channels, and is silenced by no rule.
+func TestRouteOfAnAlarm(t *testing.T) {
+	const quiet = "\nnotices:\n  default: [\"slack:C0ALL\"]\n  rules: [{to: []}]\n"
+	head, _, _ := strings.Cut(good, "\nnotices:")
+	for text, want := range map[string]string{
+		head + quiet: "C0ALL",
+		head + quiet + "security: {channels: [\"slack:C0SECURITY\", \"slack:C0SECURITY\"]}\n": "C0SECURITY",
+		head: "",
+	} {
+		c, err := Load(write(t, text), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, at := range c.Route(bot.NoticeNotMe, pim.EligibleAssignment{RoleName: "User Administrator"}) {
+			got = append(got, at.ID)
+		}
+		if strings.Join(got, ",") != want {
+			t.Errorf("an alarm goes to %q, want %q", got, want)
+		}
+	}
+	_, err := Load(write(t, head+"\nsecurity: {channels: [\"#security\", \"teams:19:x\"]}\n"), nil)
+	if got := faults(t, err); got != "security.channels[0]: must be slack:C… or teams:19:…\nsecurity.channels[1]: names a platform that is not configured" {
+		t.Error(got)
+	}
+	c, err := Load(write(t, head), []string{"BELAY_SECURITY_CHANNELS=slack:C0SECURITY"})
+	if err != nil || len(c.Security.Channels) != 1 {
+		t.Errorf("from the environment: %v, %v", c.Security.Channels, err)
+	}
+}
+
 // What Render writes is what Load reads.
 func TestRenderLoads(t *testing.T) {
 	want, err := Load(write(t, good+`
+security:
+  channels: ["slack:C0SECURITY"]
 requests:
   quiet: 22:00-07:00 UTC
   acknowledge:

@@ -181,6 +181,9 @@ func (v *validator) notices(c Config) {
 	for n, text := range c.Notices.Default {
 		channel(fmt.Sprintf("notices.default[%d]", n), text)
 	}
+	for n, text := range c.Security.Channels {
+		channel(fmt.Sprintf("security.channels[%d]", n), text)
+	}
 	for n, rule := range c.Notices.Rules {
 		for m, text := range rule.To {
 			channel(fmt.Sprintf("notices.rules[%d].to[%d]", n, m), text)
@@ -203,13 +206,23 @@ func (c Config) channel(text string) (bot.Conversation, error) {
 	return bot.Conversation{}, fmt.Errorf("must be slack:C… or teams:19:…")
 }
 
-// Route says where a notice goes: the first rule that fits, else the default.
+// Route says where a notice goes: the first rule that fits, else the default. An alarm
+// goes to the security channels; without them to where notices go, and a rule by which
+// nobody hears of a role silences no alarm.
 func (c Config) Route(n bot.Notice, role pim.EligibleAssignment) []bot.Conversation {
 	to := c.Notices.Default
 	for _, rule := range c.Notices.Rules {
 		if (len(rule.Events) == 0 || slices.Contains(rule.Events, string(n))) && names(rule.Roles, role) {
 			to = rule.To
 			break
+		}
+	}
+	if n == bot.NoticeNotMe {
+		switch {
+		case len(c.Security.Channels) > 0:
+			to = c.Security.Channels
+		case len(to) == 0:
+			to = c.Notices.Default
 		}
 	}
 	var all []bot.Conversation

@@ -61,6 +61,8 @@ func checks() []check {
 		{id: "bot.metadata", group: "Teams", looked: "what the Bot Connector says of itself", applies: hasTeams, do: (*visit).botMetadata},
 		{id: "bot.keys", group: "Teams", looked: "the keys by which Teams signs", applies: hasTeams, do: (*visit).botKeys},
 
+		{id: "security.channels", group: "Alarm", looked: "who hears when an approver says that a decision was not theirs", local: true, do: (*visit).alarm},
+
 		{id: "address", group: "Address", looked: "the public address and when its certificate ends", do: (*visit).address},
 
 		{id: "data.directory", group: "Data", looked: "the data directory and who may enter it", local: true, do: (*visit).directory},

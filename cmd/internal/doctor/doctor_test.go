@@ -270,6 +270,10 @@ var broken = map[string]struct {
 	"the address's certificate ends soon": {withAddress(5 * 24 * time.Hour), "address", map[string]Verdict{"address": Warning}, nil},
 	"the address is not reached":          {func(w *world) { w.down = []string{"public"} }, "address", map[string]Verdict{"address": Unknown}, nil},
 
+	"no security channel": {func(w *world) { w.cfg.Security.Channels, w.cfg.Notices.Default = nil, []string{"slack:C0ALL"} },
+		"security.channels", map[string]Verdict{"security.channels": Warning}, []string{"security.channels", "invite"}},
+	"no channel at all": {func(w *world) { w.cfg.Security.Channels = nil }, "security.channels", map[string]Verdict{"security.channels": Fault}, []string{"security.channels"}},
+
 	"others may enter the data directory": {mode(func(w *world) string { return w.cfg.Data }, 0o755), "data.directory", map[string]Verdict{"data.directory": Fault}, []string{"0755", "chmod 700"}},
 	"others may read the keys":            {mode(func(w *world) string { return w.cfg.KeyFile() }, 0o644), "data.keys", map[string]Verdict{"data.keys": Fault}, []string{"0644", "chmod 600"}},
 	"the keys are gone":                   {func(w *world) { w.must(os.Remove(w.cfg.KeyFile())) }, "data.keys", map[string]Verdict{"data.keys": Fault}, []string{"backup"}},
@@ -374,7 +378,7 @@ func TestOffline(t *testing.T) {
 		w.must(os.Chmod(w.cfg.KeyFile(), 0o644))
 	})
 	for check, f := range w.examine() {
-		local := strings.HasPrefix(check, "data.") || strings.HasPrefix(check, "credential.") || check == configuration
+		local := strings.HasPrefix(check, "data.") || strings.HasPrefix(check, "credential.") || check == configuration || check == "security.channels"
 		if local == (f.Verdict == Unknown) {
 			t.Errorf("%+v", f)
 		}

@@ -112,7 +112,7 @@ func newWorld(t *testing.T, change func(*world)) *world {
 		Entra: app.Entra{TenantID: tenantID, ClientID: clientID, ClientSecret: secret, AzureResources: true},
 		Slack: app.Slack{AppID: "A0BELAY", TeamID: "T0CONTOSO", BotToken: "xoxb-the-bot-token", SigningSecret: "the-signing-secret",
 			ClientID: "contoso.belay", ClientSecret: "the-slack-client-secret"},
-		Teams: app.Teams{AppID: clientID}}
+		Teams: app.Teams{AppID: clientID}, Security: app.Security{Channels: []string{"slack:C0SECURITY"}}}
 	w.must(os.Mkdir(w.cfg.Data, 0o700))
 	for _, file := range []string{w.cfg.Database(), w.cfg.KeyFile()} {
 		w.must(os.WriteFile(file, nil, 0o600))
