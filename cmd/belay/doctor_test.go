@@ -17,7 +17,7 @@ func installation(t *testing.T, at string) (file string, cfg app.Config) {
 	t.Helper()
 	dir := t.TempDir()
 	cfg = app.Config{PublicURL: "http://127.0.0.1:1", Data: filepath.Join(dir, "data"),
-		Entra: app.Entra{TenantID: tenantID, ClientID: clientID, ClientSecret: "s", AzureResources: true},
+		Entra: app.Entra{KeepSignIns: true, TenantID: tenantID, ClientID: clientID, ClientSecret: "s", AzureResources: true},
 		Teams: app.Teams{AppID: clientID}, Security: app.Security{Channels: []string{"teams:19:security"}},
 		Endpoints: app.Endpoints{Login: "https://" + at, Graph: "https://" + at, ARM: "https://" + at, BotLogin: "https://" + at,
 			BotOpenID: "https://" + at + "/keys", Slack: "https://" + at}}

@@ -109,7 +109,7 @@ func newWorld(t *testing.T, change func(*world)) *world {
 	w.teams = teamstest.Options{TenantID: tenantID, AppID: clientID, AppSecret: secret, File: filepath.Join(dir, "teams.json"), Unhandled: unhandled}
 	w.must(os.WriteFile(w.teams.File, teamsFile(), 0o600))
 	w.cfg = app.Config{Data: filepath.Join(dir, "data"),
-		Entra: app.Entra{TenantID: tenantID, ClientID: clientID, ClientSecret: secret, AzureResources: true},
+		Entra: app.Entra{KeepSignIns: true, TenantID: tenantID, ClientID: clientID, ClientSecret: secret, AzureResources: true},
 		Slack: app.Slack{AppID: "A0BELAY", TeamID: "T0CONTOSO", BotToken: "xoxb-the-bot-token", SigningSecret: "the-signing-secret",
 			ClientID: "contoso.belay", ClientSecret: "the-slack-client-secret"},
 		Teams: app.Teams{AppID: clientID}, Security: app.Security{Channels: []string{"slack:C0SECURITY"}}}
