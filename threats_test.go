@@ -24,10 +24,6 @@ func TestThreatsAreAttacked(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pipeline, err := os.ReadFile(".ci/run")
-	if err != nil {
-		t.Fatal(err)
-	}
 	there := tests(t)
 	rows := 0
 	for n, line := range strings.Split(string(text), "\n") {
@@ -39,9 +35,7 @@ func TestThreatsAreAttacked(t *testing.T) {
 		named := namedTest.FindAllStringSubmatch(cells[len(cells)-2], -1)
 		scripts := namedScript.FindAllStringSubmatch(cells[len(cells)-2], -1)
 		for _, m := range scripts {
-			if _, err := os.Stat(m[1]); err != nil || m[1] != ".ci/run" && !strings.Contains(string(pipeline), m[1]) {
-				t.Errorf("line %d: %s is not run for every change", n+1, m[1])
-			}
+			isRun(t, m[1])
 		}
 		if len(named)+len(scripts) == 0 {
 			t.Errorf("line %d names no test: %s", n+1, line)
@@ -53,6 +47,18 @@ func TestThreatsAreAttacked(t *testing.T) {
 		}
 	}
 	t.Logf("%d threats, %d tests", rows, len(there))
+}
+
+// isRun holds that a script is there and run for every change.
+func isRun(t *testing.T, script string) {
+	t.Helper()
+	pipeline, err := os.ReadFile(".ci/run")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(script); err != nil || script != ".ci/run" && !strings.Contains(string(pipeline), script) {
+		t.Errorf("%s is not run for every change", script)
+	}
 }
 
 // tests are the tests and fuzz targets of the project as folder.Name; those of the

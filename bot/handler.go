@@ -472,11 +472,15 @@ func (b *Bot) showAgain(ctx context.Context, in Inbound, a actor, p Press) Reply
 func (b *Bot) trouble(in Inbound, err error) Reply {
 	ref := b.newID()[24:]
 	sentence, tell := sayTrouble(err, ref)
-	if errors.Is(err, store.ErrBusy) || errors.Is(err, store.ErrUncertain) {
+	title := "Nothing was done"
+	switch {
+	case errors.Is(err, store.ErrBusy):
 		sentence = sayNotRecorded
+	case errors.Is(err, store.ErrUncertain):
+		title, sentence = "It is not certain what was done", sayUncertain
 	}
 	if tell {
 		b.o.Log.Error("an act could not be done", "reference", ref, "platform", in.User.Platform, "kind", kindOf(in.Said), "error", err)
 	}
-	return Reply{Card: plain(Bad, "Nothing was done", sentence)}
+	return Reply{Card: plain(Bad, title, sentence)}
 }

@@ -28,6 +28,7 @@ const (
 	saySentToMS    = "Belay asks Microsoft with your own sign-in. Follow it in our chat: the card there changes as Microsoft answers."
 	sayOutdated    = "This card is outdated. Type /elevate status to see where your requests stand."
 	sayNotRecorded = "Belay could not record that just now, so nothing was done. Please try again in a minute."
+	sayUncertain   = "Belay cannot tell whether that was recorded. Type /elevate status to see whether it goes on, before you do it again."
 	sayUnknown     = "Something went wrong here and nothing was done. Please try again; if it happens again, give your administrator the reference %s."
 	saySignInAgain = "This role asks you to sign in again for every decision, even where you are signed in. Use the link that Belay sent to our chat within 10 minutes; your answer is then relayed by itself."
 	saySignInSent  = "Your answer is recorded. Sign in with the link that Belay sent to our chat; it is then relayed by itself."

@@ -155,7 +155,7 @@ type CorruptError struct {
 // Error names the record and the way out. Keys hold pseudonyms where they would
 // hold personal identifiers, so naming one gives nobody away.
 func (e *CorruptError) Error() string {
-	s := fmt.Sprintf("store: the record %q in bucket %s is damaged or was moved; stop Belay and copy a backup over the store, with the key file that belongs to it", e.Key, e.Bucket)
+	s := fmt.Sprintf("store: the record %q in bucket %s is damaged or was moved; stop Belay, move the store and its key file away, and restore a backup with `belay store restore`", e.Key, e.Bucket)
 	if e.Err != nil {
 		s += " (" + e.Err.Error() + ")"
 	}

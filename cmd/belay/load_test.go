@@ -104,7 +104,7 @@ func TestMemoryUnderLoad(t *testing.T) {
 	held.Wait()
 	for n := range honest {
 		done.Go(func() {
-			resp, err := http.DefaultClient.Do(signedCommand(t, public, fmt.Sprintf("U%06d", n)))
+			resp, err := http.DefaultClient.Do(signedCommand(t, public, fmt.Sprintf("U%06d", n), "help"))
 			if err != nil {
 				answers[0].Add(1)
 				return
@@ -132,7 +132,7 @@ func TestMemoryUnderLoad(t *testing.T) {
 		t.Errorf("Belay took %d MiB, want 128 at the most", most)
 	}
 	for end := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
-		resp, err := http.DefaultClient.Do(signedCommand(t, public, "U0ALICE"))
+		resp, err := http.DefaultClient.Do(signedCommand(t, public, "U0ALICE", "help"))
 		if err == nil {
 			_ = resp.Body.Close()
 			if resp.StatusCode == http.StatusOK && ready() {
@@ -145,9 +145,9 @@ func TestMemoryUnderLoad(t *testing.T) {
 	}
 }
 
-// signedCommand is "/elevate help" of somebody.
-func signedCommand(t *testing.T, public, user string) *http.Request {
-	body := url.Values{"command": {"/elevate"}, "text": {"help"}, "team_id": {"T0CONTOSO"}, "api_app_id": {"A0BELAY"}, "user_id": {user},
+// signedCommand is what somebody types after /elevate.
+func signedCommand(t *testing.T, public, user, text string) *http.Request {
+	body := url.Values{"command": {"/elevate"}, "text": {text}, "team_id": {"T0CONTOSO"}, "api_app_id": {"A0BELAY"}, "user_id": {user},
 		"user_name": {"alice"}, "channel_id": {"C0GENERAL"}, "trigger_id": {"1.2.x"}, "response_url": {"https://hooks.slack.com/commands/x"}}.Encode()
 	at := strconv.FormatInt(time.Now().Unix(), 10)
 	req, err := http.NewRequest(http.MethodPost, "http://"+public+"/slack/commands", strings.NewReader(body))

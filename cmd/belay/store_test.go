@@ -190,3 +190,34 @@ func TestStoreVerify(t *testing.T) {
 		t.Error(said)
 	}
 }
+
+// A damaged database is refused, left as it is, and the way out that the sentence names leads
+// out. (fault 50)
+func TestADamagedStoreNamesTheWayOut(t *testing.T) {
+	d := newData(t)
+	file, identity, _ := d.backedUp()
+	database := filepath.Join(d.dir, "belay.db")
+	sound, err := os.ReadFile(database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	zeroed := bytes.Clone(sound)
+	clear(zeroed[:os.Getpagesize()])
+	for name, raw := range map[string][]byte{"cut off": sound[:3*os.Getpagesize()], "its head is gone": zeroed, "empty": nil, "another file": []byte("%PDF-1.7")} {
+		if err := os.WriteFile(database, raw, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, said := d.says(exitRefused, "serve", "--config", d.file)
+		if !strings.Contains(said, database) || !strings.Contains(said, "belay store restore") {
+			t.Errorf("%s: %s", name, said)
+		}
+		if is, err := os.ReadFile(database); err != nil || !bytes.Equal(is, raw) {
+			t.Errorf("%s: the file was changed: %v", name, err)
+		}
+	}
+	d.moveAway("belay.db")
+	d.says(exitOK, "store", "restore", "--config", d.file, "--from", file, "--identity", identity)
+	if r := d.verified(); r.Trail.Bad != nil || r.Trail.Size < 40 {
+		t.Errorf("%+v", r)
+	}
+}

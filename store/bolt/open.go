@@ -42,7 +42,7 @@ type OpenError struct {
 
 // Error is one sentence: what is wrong with which file and what to do.
 func (e *OpenError) Error() string {
-	const restore = "; it was left as it is: stop Belay and copy a backup over it"
+	const restore = "; it was left as it is: move it away and restore a backup with `belay store restore`"
 	switch e.Reason {
 	case Held:
 		return fmt.Sprintf("another Belay holds this file: %s; stop that one first, only one may run on it", e.Path)
@@ -53,9 +53,9 @@ func (e *OpenError) Error() string {
 	case Damaged:
 		return fmt.Sprintf("the store %s is damaged (%v)", e.Path, e.Err) + restore
 	case NotAStore:
-		return fmt.Sprintf("the file %s is not a store of Belay (%v); it was left as it is: give another path, or copy a backup of the right file there", e.Path, e.Err)
+		return fmt.Sprintf("the file %s is not a store of Belay (%v); it was left as it is: give another path, or move it away and restore a backup with `belay store restore`", e.Path, e.Err)
 	case Version:
-		return fmt.Sprintf("the store %s was written by another version of Belay (%v); start that version, or copy a backup that this version wrote over it", e.Path, e.Err)
+		return fmt.Sprintf("the store %s was written by another version of Belay (%v); start that version, or move it away and restore a backup of this one with `belay store restore`", e.Path, e.Err)
 	case ReadOnly:
 		return fmt.Sprintf("the store %s cannot be written; make the file and its file system writable (`chmod u+w %s`)", e.Path, e.Path)
 	case Denied:

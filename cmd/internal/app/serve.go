@@ -47,7 +47,11 @@ func (a *App) privatePages() http.Handler {
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
 		defer cancel()
-		if err := a.store.Ping(ctx); err != nil {
+		err := a.store.Ping(ctx)
+		if err == nil {
+			err = ctx.Err() // it was written, but too late for anybody who acts
+		}
+		if err != nil {
 			a.log.Error("not ready: the store does not write", "error", err)
 			http.Error(w, "the store does not write", http.StatusServiceUnavailable)
 			return
