@@ -90,6 +90,18 @@ func (b *balancer) spread() bool {
 	return !slices.Contains(b.served, 0)
 }
 
+// carries says whether a backend is connected from that address.
+func (b *balancer) carries(from string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for c := range b.open {
+		if c.LocalAddr().String() == from {
+			return true
+		}
+	}
+	return false
+}
+
 // forward finds a backend for a connection, and carries bytes both ways.
 func (b *balancer) forward(in net.Conn) {
 	out, ok := b.dial(in)

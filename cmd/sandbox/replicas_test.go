@@ -38,8 +38,10 @@ const worldRounds = 25
 type replicated struct {
 	*world
 	front     *balancer
+	graphs    []*balancer // each replica's cable to Graph
 	configs   []app.Config
-	approvers []human // the first half is in Slack, the others in Teams
+	apps      []*app.App // of those that run in this process
+	approvers []human    // the first half is in Slack, the others in Teams
 	decisions *atomic.Int32
 	asked     int // rotas so far
 }
@@ -51,16 +53,15 @@ const replicaCount = 3
 func runReplicas(t *testing.T, rotas int, url func(replica int) string) *replicated {
 	t.Helper()
 	return runBehind(t, rotas, url, func(w *replicated) {
-		apps := make([]*app.App, replicaCount)
 		for n, cfg := range w.configs {
-			var err error
-			apps[n], err = app.Open(cfg, app.Options{Now: w.clock.Now, Log: w.log.With("replica", n)})
+			a, err := app.Open(cfg, app.Options{Now: w.clock.Now, Log: w.log.With("replica", n)})
 			w.must(err)
-			w.front.lead(n, apps[n].Addr().String())
+			w.apps = append(w.apps, a)
+			w.front.lead(n, a.Addr().String())
 		}
 		w.serve = func(ctx context.Context) error {
 			g, gctx := errgroup.WithContext(ctx)
-			for _, a := range apps {
+			for _, a := range w.apps {
 				g.Go(func() error { return a.Run(gctx) })
 			}
 			return g.Wait()
@@ -94,6 +95,8 @@ func runBehind(t *testing.T, rotas int, url func(replica int) string, start func
 			cfg.Data = filepath.Join(dir, fmt.Sprint(n))
 			cfg.Keys.File = filepath.Join(dir, "keys")
 			cfg.Store.PostgresURL = app.Secret(url(n))
+			w.graphs = append(w.graphs, cable(t, strings.TrimPrefix(w.urls[atGraph], "https://")))
+			cfg.Endpoints.Graph = "https://" + w.graphs[n].addr()
 			cfg.Entra.ReadsPerMinute = 6000
 			if faults := cfg.Validate(); len(faults) > 0 {
 				t.Fatal(faults)
@@ -113,6 +116,11 @@ func runBehind(t *testing.T, rotas int, url func(replica int) string, start func
 	}
 	w.decisions = w.counts(isDecision)
 	return w
+}
+
+// sender is the replica that made a call to Graph.
+func (w *replicated) sender(r *http.Request) int {
+	return slices.IndexFunc(w.graphs, func(b *balancer) bool { return b.carries(r.RemoteAddr) })
 }
 
 func rota(n int) string { return fmt.Sprintf("Rota%04d", n) }
@@ -148,15 +156,21 @@ func (w *replicated) populate(rotas int) {
 // asksNext has Alice ask for the next role, and waits until all approvers have their cards.
 func (w *replicated) asksNext() (id, role string) {
 	w.t.Helper()
-	role = rota(w.asked)
-	w.asked++
-	alice := w.who("alice")
-	alice.asks(strings.ToLower(role) + " 1h shift")
-	id = alice.requestID("cancel", role+" waits for approval")
+	id, role = w.asksOnly()
 	for _, a := range w.approvers {
 		a.gets("Alice Adams asks for " + role)
 	}
 	return id, role
+}
+
+// asksOnly has Alice ask for the next role.
+func (w *replicated) asksOnly() (id, role string) {
+	w.t.Helper()
+	role = rota(w.asked)
+	w.asked++
+	alice := w.who("alice")
+	alice.asks(strings.ToLower(role) + " 1h shift")
+	return alice.requestID("cancel", role+" waits for approval"), role
 }
 
 // gets waits for a card in the chat that the person is in.
