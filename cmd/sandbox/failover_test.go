@@ -123,10 +123,12 @@ func TestThePrimaryFailsUnderLoad(t *testing.T) {
 			}
 			outage, gap := outageOf(all, killed)
 			outages, gaps = append(outages, outage), append(gaps, gap)
-			ctx := w.ctx()
+			// Longer than a lease, which a replica may not have been able to give back.
+			ctx, cancel := context.WithTimeout(context.Background(), 4*patience)
 			for _, a := range all {
 				w.settlesBy(ctx, a)
 			}
+			cancel()
 			late = append(late, time.Since(killed))
 			t.Logf("failover %d: acknowledged again after %s, every effect seen after %s", len(late), outage, late[len(late)-1])
 			p.follow()

@@ -359,6 +359,9 @@ func TestEightApproversRaceThroughThreeReplicas(t *testing.T) {
 		if !w.front.spread() {
 			t.Error("a replica took no part")
 		}
+		if strings.Contains(w.logs.String(), "another process has taken over") {
+			t.Error("two replicas worked on one request")
+		}
 		w.end()
 	}
 	t.Logf("%d rounds of 8 approvers in %s", *roundsWanted, time.Since(begun).Round(time.Second))
