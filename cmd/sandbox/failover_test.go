@@ -102,7 +102,7 @@ type act struct {
 // promoted. Whatever was acknowledged is relayed, once, and whoever was told to try again
 // did nothing by the first try that is done a second time.
 func TestThePrimaryFailsUnderLoad(t *testing.T) {
-	t.Parallel()
+	takesTurn(t, false)
 	const each = 3 // presses of one person in one failover; the first is over before it
 	left, begun := *failoversWanted, time.Now()
 	var outages, gaps, late []time.Duration

@@ -144,7 +144,7 @@ func (w *replicated) strikes(before bool, do func(replica int)) <-chan int {
 // Replicas are killed with SIGKILL while they send a decision to Microsoft, before it has
 // its effect there and after it. Another one finds out which, and the decision stands once.
 func TestAReplicaIsKilledInTheMiddle(t *testing.T) {
-	t.Parallel()
+	takesTurn(t, false)
 	srv := postgrestest.Start(t)
 	name := database(t, srv)
 	const rounds = 4
@@ -165,7 +165,7 @@ func TestAReplicaIsKilledInTheMiddle(t *testing.T) {
 	for n := range rounds {
 		id, _ := w.asksNext()
 		struck := w.strikes(n%2 == 0, func(n int) { replicas[n].kill() })
-		w.atOnce(w.clicks(id, n), true)
+		w.atOnce(w.clicks(id, n))
 		victim := <-struck
 		w.pass("61s") // a lease of the dead
 		w.settles(n)
@@ -177,7 +177,7 @@ func TestAReplicaIsKilledInTheMiddle(t *testing.T) {
 // A replica is cut off in the middle: from the balancer, so that what was sent to it is
 // not answered, or from the database, so that it cannot record what it did.
 func TestAReplicaIsCutOffInTheMiddle(t *testing.T) {
-	t.Parallel()
+	takesTurn(t, false)
 	srv := postgrestest.Start(t)
 	name := database(t, srv)
 	var cables []*balancer
@@ -195,7 +195,7 @@ func TestAReplicaIsCutOffInTheMiddle(t *testing.T) {
 			cut, heal = w.front.cut, func(n int) { w.front.lead(n, w.apps[n].Addr().String()) }
 		}
 		struck := w.strikes(n%2 == 0, cut)
-		w.atOnce(w.clicks(id, n), true)
+		w.atOnce(w.clicks(id, n))
 		victim := <-struck
 		w.pass("61s") // a lease of who cannot give it back
 		w.settles(n)
