@@ -74,6 +74,7 @@ type Bot struct {
 	serves   bool               // Run has begun
 	running  map[string]bool    // requests being settled here; true: look again afterwards
 	stumbles map[string]stumble // requests whose settling failed
+	held     map[string]bool    // requests that this process may hold the lease on and does not work on
 	slots    chan struct{}
 	work     sync.WaitGroup
 	life     context.Context
@@ -125,10 +126,10 @@ func New(o Options) (*Bot, error) {
 		watch:    newWatch(),
 		menu:     menus{now: o.Now, held: map[string]*Menu{}, sheets: map[string]*sheet{}},
 		running:  map[string]bool{},
-		stumbles: map[string]stumble{},
-		slots:    make(chan struct{}, settlers),
-		life:     life,
-		stop:     stop,
+		stumbles: map[string]stumble{}, held: map[string]bool{},
+		slots: make(chan struct{}, settlers),
+		life:  life,
+		stop:  stop,
 	}, nil
 }
 
@@ -214,10 +215,25 @@ func (b *Bot) kickDue(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, id := range ids {
+	for _, id := range append(ids, b.unreleased()...) {
 		b.kick(id, false)
 	}
 	return nil
+}
+
+// unreleased are the requests of which this process could not give the lease back, and that
+// the due index brings up only when it has run out. The store answers again.
+func (b *Bot) unreleased() (ids []string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for id := range b.held {
+		if time.Now().Before(b.stumbles[id].until) {
+			continue
+		}
+		delete(b.held, id)
+		ids = append(ids, id)
+	}
+	return ids
 }
 
 // resting says that settling a request failed a moment ago.

@@ -3,6 +3,7 @@ package bot_test
 import (
 	"context"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 
 	"github.com/belaybot/belay/bot"
 	"github.com/belaybot/belay/pim"
+	"github.com/belaybot/belay/store/storetest"
 )
 
 // pausing is a pillar on whose activation a process stops.
@@ -57,6 +59,38 @@ func TestAProcessThatWakesAfterItsLeaseWritesNothing(t *testing.T) {
 	if d := cmp.Diff(intents(before), intents(after)); d != "" || after.State != bot.Active {
 		t.Errorf("the request became %s: %s", after.State, d)
 	}
+	if n := len(slices.DeleteFunc(w.ms.Writes(), func(s string) bool { return s != "oid-alice activate" })); n != 1 {
+		t.Errorf("%d activations", n)
+	}
+}
+
+// losing is a pillar after whose first activation the store takes no updates.
+type losing struct {
+	bot.Pillar
+	disk *storetest.FaultyStore
+	once sync.Once
+}
+
+func (l *losing) Activate(ctx context.Context, who string, a pim.Activation) (pim.Request, error) {
+	r, err := l.Pillar.Activate(ctx, who, a)
+	l.once.Do(func() { l.disk.Every(1, storetest.Lose) })
+	return r, err
+}
+
+// A process that could not give a lease back, because the store was away, takes its request
+// up when the store is back: the person does not wait until the lease has run out. The
+// clock stands still here.
+func TestALeaseIsGivenBackWhenTheStoreIsBack(t *testing.T) {
+	w := newWorld(t)
+	w.link("alice")
+	w.stop()
+	disk := storetest.Faulty(w.disk)
+	w.disk, w.pillar = disk, &losing{Pillar: w.ms, disk: disk}
+	w.start()
+	id := w.asks("alice", reports, bot.Ask{Duration: time.Hour, Justification: "canary"})
+	w.logs.wait(t, "the lease could not be given back")
+	disk.Every(0, storetest.None)
+	w.until(id, func(r bot.Request) bool { return r.State == bot.Active && r.Lease.Owner == "" })
 	if n := len(slices.DeleteFunc(w.ms.Writes(), func(s string) bool { return s != "oid-alice activate" })); n != 1 {
 		t.Errorf("%d activations", n)
 	}

@@ -393,7 +393,13 @@ func (b *Bot) refusedPress(ctx context.Context, in Inbound, a actor, p Press, ki
 		b.kick(r.ID, true)
 	}
 	for _, i := range r.Intents {
-		if i.State != IntentWaiting || i.Kind != kind || i.By.ID != a.ID {
+		if i.Kind != kind || i.By.ID != a.ID {
+			continue
+		}
+		if kind.review() && i.open() && i.State != IntentWaiting { // an impatient thumb, or the same delivery to another replica
+			return Reply{Card: plain(Waiting, "On its way", saySending)}
+		}
+		if i.State != IntentWaiting {
 			continue
 		}
 		if !b.stands(a) || i.Challenge || b.fresh(r.Role, kind) {

@@ -35,6 +35,7 @@ func (b *Bot) settle(ctx context.Context, id string) {
 			log.Error("settling could not begin; it is tried again", "error", err)
 		}
 		b.stumble(id)
+		b.holds(id) // perhaps: the store may have kept what it did not confirm
 		return
 	}
 	if !mine {
@@ -73,7 +74,11 @@ func (b *Bot) settle(ctx context.Context, id string) {
 	}
 	// A stop must not leave the lease behind for its whole time.
 	if err := b.release(context.WithoutCancel(ctx), id, pause); err != nil {
-		log.Error("the lease could not be given back; it runs out by itself", "error", err)
+		log.Error("the lease could not be given back; that is tried again, and it runs out by itself", "error", err)
+		if !failed {
+			b.stumble(id)
+		}
+		b.holds(id)
 	}
 }
 
@@ -264,6 +269,13 @@ func (b *Bot) stumble(id string) time.Duration {
 	pause := backoff(s.times)
 	b.stumbles[id] = stumble{times: s.times + 1, until: time.Now().Add(pause)}
 	return pause
+}
+
+// holds notes that this process may hold a lease without working on the request.
+func (b *Bot) holds(id string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.held[id] = true
 }
 
 func (b *Bot) recovered(id string) {

@@ -2,12 +2,14 @@ package bot_test
 
 import (
 	"context"
+	"reflect"
 	"slices"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/belaybot/belay/bot"
+	"github.com/belaybot/belay/pim"
 	"github.com/belaybot/belay/store"
 	"github.com/belaybot/belay/store/postgres"
 	"github.com/belaybot/belay/store/postgres/postgrestest"
@@ -68,5 +70,24 @@ func pressedTwice(t *testing.T, w *world, other store.Store) {
 	writes := w.ms.Writes()
 	if n := len(slices.DeleteFunc(slices.Clone(writes), func(s string) bool { return s != "oid-bob review" })); n != 1 {
 		t.Errorf("relayed %d times: %q", n, writes)
+	}
+}
+
+// While a decision is on its way, whoever presses the same again is told the same; who
+// presses the other button is not.
+func TestAPressAgainWhileItIsOnItsWay(t *testing.T) {
+	w := newWorld(t)
+	w.link("alice")
+	id := w.asks("alice", users, bot.Ask{Duration: time.Hour, Justification: "canary"})
+	w.sees(w.teams, "chat-bob", "Alice Adams", "[Approve]")
+	w.ms.Fail("review", &pim.Error{Op: "review", Code: pim.CodeThrottled, After: time.Hour})
+	first := w.says("bob", bot.Press{Verb: bot.VerbApprove, ID: id})
+	again := w.says("bob", bot.Press{Verb: bot.VerbApprove, ID: id})
+	if first.Card == nil || first.Card.Title != "On its way" || !reflect.DeepEqual(first, again) {
+		t.Errorf("told %+v, and then %+v", first.Card, again.Card)
+	}
+	other := w.says("bob", bot.Submit{Verb: bot.VerbReason, ID: id, Values: map[string]string{"reason": "no"}})
+	if other.Card == nil || other.Card.Title != "Nothing was done" {
+		t.Errorf("who denies what they approved is told %+v", other.Card)
 	}
 }

@@ -36,6 +36,7 @@ type sandbox struct {
 	slack  *slacktest.Workspace
 	teams  *teamstest.Teams
 	app    *app.App
+	serve  func(context.Context) error // the product, where that is not app alone
 	calls  tally
 	signOn bool // Teams signs people in by itself
 	log    *slog.Logger
@@ -363,6 +364,9 @@ func (s *sandbox) run(ctx context.Context) error {
 	}
 	g.Go(func() error {
 		defer close(stopped)
+		if s.serve != nil {
+			return s.serve(gctx)
+		}
 		return s.app.Run(gctx)
 	})
 	return g.Wait()
