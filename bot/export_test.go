@@ -2,6 +2,7 @@ package bot
 
 import (
 	"context"
+	"errors"
 	"runtime"
 	"time"
 
@@ -80,6 +81,25 @@ func (b *Bot) ByHand(ctx context.Context) (stop func(), err error) {
 	b.serves = true
 	b.mu.Unlock()
 	return func() { b.stop(); b.work.Wait() }, b.recover(ctx)
+}
+
+// Rest is Quiet for a bot by hand. The error names what is due again and again.
+func (b *Bot) Rest(ctx context.Context) error {
+	for range 500 {
+		if err := b.kickDue(ctx); err != nil {
+			return err
+		}
+		b.work.Wait()
+		var due []string
+		err := b.o.Store.View(ctx, func(tx store.Tx) (err error) {
+			due, err = b.docs.due(tx, b.o.Now(), 1, b.resting)
+			return err
+		})
+		if err != nil || len(due) == 0 {
+			return err
+		}
+	}
+	return errors.New("something is due again and again")
 }
 
 // LookAround looks once for what was made and decided elsewhere, by the lists of everybody

@@ -19,7 +19,7 @@ import (
 type history struct {
 	*fleet
 	rt    *rapid.T
-	n     int             // of what was drawn by number: deliveries, reasons
+	n     int            // of what was drawn by number: deliveries, reasons
 	sent  []string       // forms that were taken: these requests must be there
 	acked map[string]int // deed → how often somebody was told that it is on its way
 	seen  map[string]int // what happened, over all histories
@@ -211,7 +211,7 @@ func (h *history) elsewhere() {
 		h.books.portal(people[who].ID, pim.Activation{Assignment: role.Assignment, Duration: time.Hour, Justification: fmt.Sprint("elsewhere ", h.n)})
 		h.seen["asked elsewhere"]++
 	case "decides":
-		if h.ms.Decide(people[pick(h, "who", "bob", "carol")].ID, pick(h, "result", pim.Approved, pim.Denied)) == nil {
+		if h.books.decideElsewhere(people[pick(h, "who", "bob", "carol")].ID, pick(h, "result", bot.ToApprove, bot.ToDeny)) {
 			h.seen["decided elsewhere"]++
 		}
 	case "revokes":

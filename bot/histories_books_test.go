@@ -3,6 +3,7 @@ package bot_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
@@ -26,6 +27,8 @@ type books struct {
 	of     map[string]original // Microsoft's request → what it was asked for
 	proofs map[string]int      // deed → fresh sign-ins that were made for it
 	faults []string
+
+	elsewhere map[string]int // deed → done in the portal by the same person
 }
 
 // original is a request that Microsoft took.
@@ -37,7 +40,7 @@ type original struct {
 
 func newBooks(ms *bottest.Microsoft) *books {
 	return &books{Microsoft: ms, wants: map[string]int{}, done: map[string]int{}, calls: map[string]int{}, effect: map[string]int{},
-		made: map[string]string{}, of: map[string]original{}, proofs: map[string]int{}}
+		made: map[string]string{}, of: map[string]original{}, proofs: map[string]int{}, elsewhere: map[string]int{}}
 }
 
 // deed names something that one person may want done with one request.
@@ -161,6 +164,28 @@ func (b *books) Review(ctx context.Context, who string, r pim.Decision) (err err
 		}
 	}
 	return err
+}
+
+// decideElsewhere decides the newest request that waits, in the portal.
+func (b *books) decideElsewhere(who string, kind bot.IntentKind) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, m := range slices.Backward(b.Microsoft.Holds()) {
+		if m.Status != "PendingApproval" {
+			continue
+		}
+		result := pim.Approved
+		if kind == bot.ToDeny {
+			result = pim.Denied
+		}
+		if b.Microsoft.Decide(who, result) != nil {
+			return false
+		}
+		b.elsewhere[deed(kind, who, b.name(m.ID))]++
+		b.effect["elsewhere "+who]++
+		return true
+	}
+	return false
 }
 
 // name is Belay's name of a request of Microsoft's: its own id for those that Belay made.

@@ -251,7 +251,9 @@ func (h *history) owed() {
 			}
 		}
 		for d, n := range reviewed {
-			if h.books.done[d] != n {
+			// Whose answer was lost, and who then decided the same in the portal, cannot be told
+			// from one who decided here.
+			if h.books.done[d] != n && (h.books.done[d] > 0 || h.books.elsewhere[d] != n) {
 				h.t.Fatalf("request %s: to %s was accepted %d times by Belay's word, and %d times by Microsoft's", id, d, n, h.books.done[d])
 			}
 		}
@@ -296,7 +298,7 @@ func (h *history) evidence() {
 		}
 	}
 	for key, n := range accepted {
-		if strings.HasPrefix(key, "review") && n > f.books.effect[key] {
+		if who, ok := strings.CutPrefix(key, "review "); ok && n > f.books.effect[key]+f.books.effect["elsewhere "+who] {
 			h.t.Fatalf("%s: accepted %d times by the trail, and Microsoft did it %d times", key, n, f.books.effect[key])
 		}
 	}

@@ -124,7 +124,9 @@ func (r *replica) start() {
 	log := slog.New(slog.NewTextHandler(&f.logs, &slog.HandlerOptions{Level: slog.LevelWarn})).With("process", r.n)
 	r.links = bot.NewLinks(bot.LinkOptions{Trail: r.trail, Store: through, Pseudonym: keys.Pseudonym, PublicURL: "https://belay.example", Now: f.now,
 		Profiles: map[bot.Platform]bot.Profiles{bot.Slack: f.chats[bot.Slack]}, Directory: f.ms, Log: log,
-		SignedIn: func(ctx context.Context, principal string, t bot.Ticket) error { return r.bot.SignedIn(ctx, principal, t) }})
+		SignedIn: func(ctx context.Context, principal string, t bot.Ticket) error {
+			return r.bot.SignedIn(ctx, principal, t)
+		}})
 	channels := []bot.Conversation{{Platform: bot.Slack, Tenant: "T1", ID: "C-ops"}, {Platform: bot.Teams, Tenant: tenant, ID: "19:ops"}}
 	o := bot.Options{Trail: r.trail, Store: through, Pseudonym: keys.Pseudonym, Pillars: map[pim.Kind]bot.Pillar{pim.EntraRole: mortalPillar{f.books, r.m}},
 		Finders: map[pim.Kind]bot.Finder{pim.EntraRole: f.ms}, Directory: f.ms, Grants: f.ms, Links: r.links, Chats: map[bot.Platform]bot.Chat{},
@@ -165,7 +167,9 @@ func (f *fleet) stop() {
 func (f *fleet) quiet() {
 	for _, r := range f.all {
 		if !r.m.isDead() {
-			f.must(r.bot.Quiet(f.ctx))
+			if err := r.bot.Rest(f.ctx); err != nil {
+				f.t.Fatalf("%v\n%+v\n%s", err, documentsOf(f), f.logs.String())
+			}
 		}
 	}
 }
