@@ -240,6 +240,22 @@ func (h *history) fails() {
 	}
 }
 
+// comes lets somebody sign in, most often one for whom something waits.
+func (h *history) comes() {
+	q, ok := h.some(func(q bot.Request) bool {
+		return slices.ContainsFunc(q.Intents, func(i bot.Intent) bool { return i.State == bot.IntentWaiting })
+	})
+	who := pick(h, "who", everybody...)
+	for _, i := range q.Intents {
+		for name, p := range people {
+			if ok && i.State == bot.IntentWaiting && p.ID == i.By.ID {
+				who = name
+			}
+		}
+	}
+	h.signs(who)
+}
+
 // signs lets somebody sign in for whatever waits for them.
 func (h *history) signs(who string) {
 	h.ms.SetLive(people[who].ID, true)
@@ -251,6 +267,7 @@ func (h *history) signs(who string) {
 				continue
 			}
 			if i.Fresh {
+				h.seen["proved"]++
 				h.books.prove(i.Kind, i.By.ID, h.named(all[id]))
 			}
 			if h.walk(r, i.Ticket, who, false) == nil {

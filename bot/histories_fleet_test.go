@@ -27,7 +27,7 @@ type fleet struct {
 	books *books
 	chats map[bot.Platform]*bottest.Chat
 	flaky *flaky
-	opens func() (store.Store, func())
+	opens func(replica int) (store.Store, func())
 	all   []*replica
 
 	mu     sync.Mutex
@@ -59,7 +59,7 @@ var (
 )
 
 // newFleet links everybody who has to be.
-func newFleet(t *rapid.T, replicas int, opens func() (store.Store, func())) *fleet {
+func newFleet(t *rapid.T, replicas int, opens func(replica int) (store.Store, func())) *fleet {
 	f := &fleet{t: t, ctx: context.Background(), opens: opens, begun: time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC),
 		chats: map[bot.Platform]*bottest.Chat{bot.Slack: bottest.NewChat(bot.Slack), bot.Teams: bottest.NewChat(bot.Teams)}, flaky: &flaky{}}
 	f.ms = bottest.NewMicrosoft(f.now)
@@ -115,7 +115,7 @@ func (r *replica) start() {
 	f := r.f
 	keys, err := keyset()
 	f.must(err)
-	disk, shut := f.opens()
+	disk, shut := f.opens(r.n)
 	r.sealed = trail.Recording(store.Seal(disk, keys))
 	r.lives++
 	r.trail, err = trail.New(trail.Options{Store: r.sealed, Signer: keys.Signer("audit checkpoints"), Owner: fmt.Sprint("trail ", r.n), Now: f.now})
