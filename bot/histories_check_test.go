@@ -145,8 +145,8 @@ func (h *history) ends() {
 
 // late is the first request that is behind Microsoft; empty: none is.
 func (h *history) late() string {
-	held, known := h.held(), map[string]bot.Request{}
-	for _, r := range h.documents() {
+	all, held, known := h.documents(), h.held(), map[string]bot.Request{}
+	for _, r := range all {
 		if r.Held.ID != "" {
 			known[r.Held.ID] = r
 		}
@@ -155,15 +155,18 @@ func (h *history) late() string {
 		m := held[id]
 		r, ok := known[id]
 		h.books.mu.Lock()
-		own := h.books.of[id].belay != ""
+		belay := h.books.of[id].belay
 		h.books.mu.Unlock()
+		if made, is := all[belay]; is && !ok { // known by its instance, or the outcome could not be seen
+			ok, r = made.Held.ID == "" && (made.Held.Schedule == m.Schedule || made.End == bot.EndNotVisible), made
+		}
 		want := map[pim.Status]bot.State{"PendingApproval": bot.PendingApproval, "Denied": bot.Denied, "Canceled": bot.Canceled, "Failed": bot.Failed, "Provisioned": bot.Ended}[m.Status]
 		if m.Active {
 			want = bot.Active
 		}
 		switch {
-		case !ok && (own || m.Status == "PendingApproval"):
-			return fmt.Sprintf("Belay does not know of %+v", *m)
+		case !ok && (belay != "" || m.Status == "PendingApproval"):
+			return fmt.Sprintf("Belay does not know of %+v\n%+v", *m, all[belay])
 		case ok && r.State == bot.Scheduled && m.Status == "Provisioned" && !m.Active: // it was over before it was seen
 		case ok && r.State != want && r.End != bot.EndNotVisible:
 			return fmt.Sprintf("request %s is %s, Microsoft's %s is %s, active %v: %+v\n%+v", r.ID, r.State, id, m.Status, m.Active, r.Intents, r.History)

@@ -167,7 +167,7 @@ func (f *fleet) stop() {
 func (f *fleet) quiet() {
 	for _, r := range f.all {
 		if !r.m.isDead() {
-			if err := r.bot.Rest(f.ctx); err != nil {
+			if err := r.bot.Rest(f.ctx); err != nil && !r.m.isDead() {
 				f.t.Fatalf("%v\n%+v\n%s", err, documentsOf(f), f.logs.String())
 			}
 		}
