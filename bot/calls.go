@@ -91,7 +91,7 @@ func (b *Bot) adopt(ctx context.Context, p Pillar, r Request, i Intent, pendingT
 	for _, m := range mine {
 		// What was asked elsewhere for another time or another reason is not this
 		// request: approvers would decide on something else than their card says.
-		if !sameAssignment(m.Assignment, r.Role.Assignment) || m.Duration != r.Ask.Duration || m.Justification != r.Ask.Justification || !r.sameStart(m) {
+		if !r.says(m) {
 			continue
 		}
 		ours := !i.SentAt.IsZero() && !m.Created.Before(i.SentAt.Add(-time.Minute))
@@ -106,6 +106,11 @@ func (b *Bot) adopt(ctx context.Context, p Pillar, r Request, i Intent, pendingT
 		return next, true, err
 	}
 	return r, false, nil
+}
+
+// says tells whether what Microsoft holds was asked for in the words of this request.
+func (r Request) says(m pim.Request) bool {
+	return sameAssignment(m.Assignment, r.Role.Assignment) && m.Duration == r.Ask.Duration && m.Justification == r.Ask.Justification && r.sameStart(m)
 }
 
 // tooNew makes a refusal that comes of an eligibility's first minutes one that passes:

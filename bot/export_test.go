@@ -2,6 +2,7 @@ package bot
 
 import (
 	"context"
+	"errors"
 	"runtime"
 	"time"
 
@@ -72,3 +73,49 @@ func (b *Bot) Quiet(ctx context.Context) error {
 		}
 	}
 }
+
+// ByHand has a bot that is not run settle all the same: what Run does again and again is done
+// when Quiet and LookAround are called, and at no other time.
+func (b *Bot) ByHand(ctx context.Context) (stop func(), err error) {
+	b.mu.Lock()
+	b.serves = true
+	b.mu.Unlock()
+	return func() { b.stop(); b.work.Wait() }, b.recover(ctx)
+}
+
+// Rest is Quiet for a bot by hand. The error names what is due again and again.
+func (b *Bot) Rest(ctx context.Context) error {
+	for range 500 {
+		if err := b.kickDue(ctx); err != nil {
+			return err
+		}
+		b.work.Wait()
+		var due []string
+		err := b.o.Store.View(ctx, func(tx store.Tx) (err error) {
+			due, err = b.docs.due(tx, b.o.Now(), 1, b.resting)
+			return err
+		})
+		if err != nil || len(due) == 0 {
+			return err
+		}
+	}
+	return errors.New("something is due again and again")
+}
+
+// LookAround looks once for what was made and decided elsewhere, by the lists of everybody
+// who is signed in. Only for a bot by hand.
+func (b *Bot) LookAround(ctx context.Context) {
+	b.watch.renew()
+	b.watch.restUntil = time.Time{}
+	b.planLook(ctx)
+	for kind, finder := range b.o.Finders {
+		l := &lookout{b: b, kind: kind, finder: finder, last: map[string]time.Time{}, seen: map[string]time.Time{}}
+		for range 8 { // more than there are people
+			l.turn = [2]time.Time{}
+			l.look(ctx)
+		}
+	}
+}
+
+// Digest is what is on record of a card that is shown.
+func Digest(c Card) string { return digest(c) }

@@ -120,6 +120,7 @@ func (b *Bot) greet(ctx context.Context, id string) {
 	switch {
 	case errors.Is(err, store.ErrNotFound) || err == nil && (o.What == "" && l.Told && !o.Again || chat == nil):
 		err = b.o.Store.Update(ctx, func(tx store.Tx) error { return b.dropGreeting(tx, id) })
+		b.noteGreeting(id, err)
 	case err == nil:
 		err = b.tell(ctx, id, o, l, chat)
 	}
@@ -148,7 +149,7 @@ func (b *Bot) tell(ctx context.Context, id string, o owed, l Link, chat Chat) er
 		retry.Wake = b.o.Now().UTC().Add(after)
 	}
 	code := chatCode(err)
-	return errors.Join(err, b.o.Store.Update(context.WithoutCancel(ctx), func(tx store.Tx) error {
+	kept := b.o.Store.Update(context.WithoutCancel(ctx), func(tx store.Tx) error {
 		now, gerr := greetings.Get(tx, strings.TrimPrefix(id, greeting))
 		if errors.Is(gerr, store.ErrNotFound) || gerr == nil && (now.What != o.What || !now.Made.Equal(o.Made)) {
 			return nil // there is something else to say meanwhile
@@ -165,7 +166,19 @@ func (b *Bot) tell(ctx context.Context, id string, o owed, l Link, chat Chat) er
 			}
 		}
 		return b.dropGreeting(tx, id)
-	}))
+	})
+	b.noteGreeting(id, kept)
+	return errors.Join(err, kept)
+}
+
+// noteGreeting leaves a message alone for a while of which the store did not take what
+// became of it: it would be posted at every tick else.
+func (b *Bot) noteGreeting(id string, kept error) {
+	if kept != nil {
+		b.stumble(id)
+		return
+	}
+	b.recovered(id)
 }
 
 // tidings is the card of an owed message to the person of l.

@@ -2,12 +2,14 @@ package bot_test
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/belaybot/belay/bot"
+	"github.com/belaybot/belay/store/storetest"
 )
 
 // Who links while the platform asks to wait is told a moment later; that is no fault
@@ -48,4 +50,26 @@ func TestRevokedWhileBeingTold(t *testing.T) {
 	w.revokes("alice")
 	close(slow.free)
 	w.sees(w.slack, "D-alice", "You are not linked any more")
+}
+
+// While the store takes nothing, a message whose outcome cannot be recorded is not posted
+// again at every look at what is due. Found by a random history.
+func TestAGreetingWhileTheStoreTakesNothing(t *testing.T) {
+	w := newWorld(t)
+	w.stop()
+	disk := storetest.Faulty(w.disk)
+	w.disk = disk
+	w.start()
+	w.slack.Fail(&bot.ChatError{Platform: bot.Slack, Code: bot.ChatUnavailable, Err: errors.New("no answer")})
+	w.link("alice")
+	if err := w.bot.Quiet(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	disk.Every(1, storetest.Lose)
+	w.advance(11 * time.Second)
+	if err := w.bot.Quiet(t.Context()); err != nil { // it rests, and does not go on for ever
+		t.Fatal(err)
+	}
+	w.sees(w.slack, "D-alice", "You are linked")
+	disk.Every(0, storetest.Lose)
 }

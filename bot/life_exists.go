@@ -44,9 +44,6 @@ func (b *Bot) already(ctx context.Context, p Pillar, r Request, i Intent, cause 
 	if err != nil || there == nil {
 		return b.refused(ctx, r, i, why)
 	}
-	if begunBy(i, *there) && there.End.Sub(there.Start) <= r.Ask.Duration+time.Minute {
-		return b.change(ctx, r.ID, Accept{Intent: i.ID}, Observed{Read: true, Instance: there}, paced{b})
-	}
 	seen := Observed{Read: true, Instance: there}
 	if mine, err := p.Mine(ctx, i.By.ID); err == nil { // else its card says less
 		for n, m := range mine {
@@ -55,6 +52,11 @@ func (b *Bot) already(ctx context.Context, p Pillar, r Request, i Intent, cause 
 				break
 			}
 		}
+	}
+	// Begun since the call was made, it is ours, unless Microsoft lists it with other words:
+	// then the person asked in the portal meanwhile.
+	if begunBy(i, *there) && there.End.Sub(there.Start) <= r.Ask.Duration+time.Minute && (seen.Request == nil || r.says(*seen.Request)) {
+		return b.change(ctx, r.ID, Accept{Intent: i.ID}, Observed{Read: true, Instance: there}, paced{b})
 	}
 	why.Until = there.End
 	b.o.Metrics.settled.WithLabelValues(string(i.Kind), "refused").Inc()

@@ -127,3 +127,34 @@ func (m *Microsoft) DropRole(person string, a pim.Assignment) {
 	defer m.mu.Unlock()
 	m.eligible[person] = slices.DeleteFunc(m.eligible[person], func(e pim.EligibleAssignment) bool { return e.Assignment == a })
 }
+
+// Held is a request as Microsoft holds it, for tests that compare.
+type Held struct {
+	pim.Request
+	Stage  pim.Stage // zero: nobody has to decide
+	Active bool
+}
+
+// Holds is everything that Microsoft holds, in the order in which it was asked for.
+func (m *Microsoft) Holds() []Held {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.expire()
+	all := make([]Held, len(m.requests))
+	for n, r := range m.requests {
+		all[n].Request = *r
+		if s := m.stages[r.ID]; s != nil {
+			all[n].Stage = *s
+		}
+		all[n].Active = slices.ContainsFunc(m.instances, func(i pim.Instance) bool { return i.Schedule == r.Schedule })
+	}
+	return all
+}
+
+// Heal forgets the failures that were asked for and have not come yet.
+func (m *Microsoft) Heal() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	clear(m.fails)
+	clear(m.loses)
+}
