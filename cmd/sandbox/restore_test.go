@@ -60,7 +60,7 @@ func TestRestoredBackup(t *testing.T) {
 
 	again := runWorld(t, w.dir, manners{})
 	w.world = again
-	alice, bob, carol = w.who("alice"), w.who("bob"), w.who("carol")
+	alice = w.who("alice")
 	alice.until("5s", userAdmin+" is active", "canary-restored")
 	w.auditHas(map[string]map[string]int{requested: {"alice": 1}, approved: {"bob": 1}})
 	// Nobody's sign-in came back.
