@@ -266,7 +266,7 @@ func (w *replicated) atOnce(all []click) {
 	for _, c := range all {
 		pressing.Go(func() {
 			<-ready
-			for end := time.Now().Add(patience); ; {
+			for end := time.Now().Add(4 * patience); ; {
 				ok, words := w.sent(c)
 				if ok {
 					return
@@ -275,6 +275,7 @@ func (w *replicated) atOnce(all []click) {
 					w.t.Errorf("%s is not acknowledged: %s", c.by.Name, words)
 					return
 				}
+				http.DefaultClient.CloseIdleConnections() // or all tries go to the replica that is cut off
 			}
 		})
 	}
