@@ -182,7 +182,7 @@ func (h *history) cards() {
 	for id, r := range h.documents() {
 		m := held[r.Held.ID]
 		for slot, shown := range r.Shown {
-			if shown.Message.ID == "" {
+			if shown.Message.ID == "" || shown.GivenUp != "" { // its platform did not answer for a day, by a clock that jumped
 				continue
 			}
 			var card *bottest.Message
