@@ -132,7 +132,7 @@ func TestHistories(t *testing.T) {
 
 // One process over its bbolt file.
 func TestHistoriesOnBolt(t *testing.T) {
-	histories(t, 30, func(t *testing.T) { play(t, 1, file) })
+	histories(t, 20, func(t *testing.T) { play(t, 1, file) })
 }
 
 // Three replicas over one PostgreSQL, each with its own connections. A replica that is
