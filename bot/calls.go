@@ -206,7 +206,7 @@ func (b *Bot) review(ctx context.Context, p Pillar, r Request, i Intent) (Reques
 func (b *Bot) relay(ctx context.Context, p Pillar, r Request, i Intent, call func() error) (Request, error) {
 	sent := !i.SentAt.IsZero()
 	again := sent || i.Restored
-	if i.Restored && i.Kind == ToDeactivate {
+	if again && i.Kind == ToDeactivate {
 		if next, done, err := b.overAlready(ctx, p, r, i); err != nil || done {
 			return next, err
 		}
@@ -234,8 +234,9 @@ func (b *Bot) relay(ctx context.Context, p Pillar, r Request, i Intent, call fun
 	return b.failed(ctx, r, i, err)
 }
 
-// overAlready looks, for a deactivation that a backup owed, whether the activation is
-// still the one that was to end: the person may have activated the role anew since.
+// overAlready looks, for a deactivation that Microsoft may have heard of, whether the
+// activation that was to end is still there: the person may have activated the role
+// anew since.
 func (b *Bot) overAlready(ctx context.Context, p Pillar, r Request, i Intent) (next Request, done bool, err error) {
 	all, err := p.Active(ctx, r.Requester.ID, r.Role.Assignment)
 	if err != nil {
@@ -264,6 +265,9 @@ func (b *Bot) failed(ctx context.Context, r Request, i Intent, err error) (Reque
 		return b.needSignIn(ctx, r, i, e)
 	case e.Code == pim.CodeNotYet && i.Tries > 6, e.Temporary() && now.Sub(i.Made) > giveUpAfter:
 		log.Error("given up")
+		if e.Ambiguous || !i.SentAt.IsZero() { // it may have been done: that is no refusal
+			return b.change(ctx, r.ID, Lost{Intent: i.ID})
+		}
 		return b.refused(ctx, r, i, refusal(e))
 	case e.Temporary() || e.Ambiguous:
 		wait := backoff(i.Tries)

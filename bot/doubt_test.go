@@ -303,3 +303,46 @@ func TestLostAndNotShownYet(t *testing.T) {
 		}
 	}
 }
+
+// A call that is first made a day after it was wanted, and whose answer is lost, is not
+// told as refused: Microsoft may have done it.
+func TestLostADayLate(t *testing.T) {
+	w := newWorld(t)
+	w.link("alice")
+	away := &pim.Error{Op: "activate", Code: pim.CodeUnavailable}
+	w.ms.Fail("activate", away)
+	id := w.ask("alice", "reports", "PT1H", "figures")
+	w.until(id, func(r bot.Request) bool { return r.Intents[0].Tries == 1 })
+	w.stop()
+	w.advance(25 * time.Hour)
+	w.ms.Lose("activate", 1)
+	w.start()
+	r := w.until(id, func(r bot.Request) bool { return r.State.Final() })
+	if r.State != bot.Ended || r.End != bot.EndNotVisible {
+		t.Errorf("the request is %s, %q", r.State, r.End)
+	}
+	w.sees(w.slack, "D-alice", "outcome not known")
+}
+
+// A deactivation whose answer was lost ends what it was meant for, and not what its
+// person has activated since.
+func TestDeactivatedWhileTheAnswerWasLost(t *testing.T) {
+	w := newWorld(t)
+	w.link("alice")
+	id := w.ask("alice", "reports", "PT1H", "figures")
+	w.until(id, func(r bot.Request) bool { return r.State == bot.Active })
+	w.advance(6 * time.Minute)
+	w.ms.Lose("deactivate", 1)
+	w.says("alice", bot.Press{Verb: bot.VerbStop, ID: id})
+	w.until(id, func(r bot.Request) bool { return len(r.Intents) == 2 && r.Intents[1].Tries == 1 })
+	w.stop()
+	if _, err := w.ms.Portal("oid-alice", pim.Activation{Assignment: reports.Assignment, Duration: time.Hour, Justification: "once more"}); err != nil {
+		t.Fatal(err)
+	}
+	w.advance(6 * time.Minute) // so that Microsoft would take another deactivation
+	w.start()
+	w.untilLater(time.Minute, id, func(r bot.Request) bool { return r.Intents[1].Outcome == bot.Accepted })
+	if all, err := w.ms.Active(t.Context(), "oid-alice", reports.Assignment); err != nil || len(all) != 1 {
+		t.Errorf("what was activated since: %+v, %v", all, err)
+	}
+}
