@@ -401,12 +401,17 @@ func TestKilledAtEveryPoint(t *testing.T) {
 				return l, ids
 			}
 			l, ids := lived(-1, -1)
-			points, want := l.m.seen, l.shown(ids...)
+			l.m.mu.Lock()
+			points := l.m.seen
+			l.m.mu.Unlock()
+			want := l.shown(ids...)
 			l.stop()
 			for n := 1; n <= points; n += every {
 				l, ids := lived(n, n%7-1) // of seven lives two end once, five end twice
+				l.m.mu.Lock()
 				killed += l.m.died
 				where := fmt.Sprintf("killed at point %d of %d,%s", n, points, l.m.where)
+				l.m.mu.Unlock()
 				if diff := cmp.Diff(s.writes, l.ms.Writes()); diff != "" {
 					t.Errorf("%s: Microsoft was written to otherwise (-want +got):\n%s", where, diff)
 				}

@@ -324,21 +324,45 @@ func (s *sandbox) wire() (err error) {
 	return err
 }
 
+// handlers are those that answer right now.
+type handlers struct {
+	mu   sync.RWMutex
+	over bool
+}
+
+// begin says whether one more may answer; it then unlocks mu for reading when it has.
+func (h *handlers) begin() bool {
+	h.mu.RLock()
+	if h.over {
+		h.mu.RUnlock()
+		return false
+	}
+	return true
+}
+
+// end waits for all of them, and lets no other one begin.
+func (h *handlers) end() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.over = true
+}
+
 // run serves until ctx ends. The simulated services outlive the product, whose
 // last calls still find them.
 func (s *sandbox) run(ctx context.Context) error {
 	g, gctx := errgroup.WithContext(ctx)
 	stopped := make(chan struct{})
-	var answering sync.WaitGroup // a closed server does not wait for its handlers
-	defer answering.Wait()
+	var answering handlers // a closed server does not wait for them
+	defer answering.end()
 	for _, v := range s.servers {
 		if v.pages == nil {
 			continue // the product's own listeners
 		}
 		pages := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			answering.Add(1)
-			defer answering.Done()
-			v.pages.ServeHTTP(w, r)
+			if answering.begin() {
+				defer answering.mu.RUnlock()
+				v.pages.ServeHTTP(w, r)
+			}
 		})
 		server := &http.Server{Handler: pages, ReadHeaderTimeout: 5 * time.Minute, // of a connection, from its first moment: clients keep spare ones
 			ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug)}
