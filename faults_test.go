@@ -14,7 +14,7 @@ const faults = 70
 var (
 	numbered     = regexp.MustCompile(`^\| ([0-9]+) \|`)
 	goTest       = regexp.MustCompile("`(go test [^`]*)`")
-	reproduction = regexp.MustCompile(`^go test (?:-tags [a-z]+ )?\./([a-z/]+) -run '?\^?((?:Test|Fuzz)[A-Za-z0-9_]+)\$?'?(?: -[a-z-]+ [0-9]+)*$`)
+	reproduction = regexp.MustCompile(`^go test (?:-tags [a-z]+ )?\./([a-z/]+) -run '?\^?((?:Test|Fuzz)[A-Za-z0-9_]+)\$?'?(?: -[a-z.-]+ [0-9]+[hm]?)*$`)
 )
 
 // Every case of docs/faults.md stands there once, with what reproduces it or the reason why

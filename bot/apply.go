@@ -368,6 +368,17 @@ func (e SignedIn) apply(r *Request, at time.Time) error {
 	return nil
 }
 
+// Moot ends an intent that nothing is left to do for.
+type Moot struct{ Intent string }
+
+func (e Moot) apply(r *Request, at time.Time) error {
+	if i := r.intent(e.Intent); i != nil && i.open() {
+		r.finish(i, Dropped, nil)
+		r.note(at, "nothing was left to do: "+string(i.Kind), i.By.ID, "")
+	}
+	return nil
+}
+
 // Lapse ends an intent whose person did not sign in.
 type Lapse struct{ Intent string }
 

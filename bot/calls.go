@@ -243,11 +243,16 @@ func (b *Bot) overAlready(ctx context.Context, p Pillar, r Request, i Intent) (n
 		next, err = b.unsure(ctx, r, i, err)
 		return next, true, err
 	}
-	if r.instance(all) == nil {
-		next, err = b.change(ctx, r.ID, Accept{Intent: i.ID}, soon{})
-		return next, true, err
+	if r.instance(all) != nil {
+		return r, false, nil
 	}
-	return r, false, nil
+	// Gone before its time, and the call was sent: its effect, as far as anybody can see.
+	if !i.SentAt.IsZero() && b.o.Now().Before(r.Held.Until) {
+		next, err = b.change(ctx, r.ID, Accept{Intent: i.ID}, soon{})
+	} else {
+		next, err = b.change(ctx, r.ID, Moot{Intent: i.ID}, soon{})
+	}
+	return next, true, err
 }
 
 // failed sorts an error of a call: sign in, try later, or a no.
