@@ -144,6 +144,9 @@ func TestHistoriesOnBolt(t *testing.T) {
 // killed or restarted goes on with those of its last life, which is quicker; how a lost
 // connection is treated is for the tests of store/postgres.
 func TestHistoriesOnPostgreSQL(t *testing.T) {
+	if raceDetector {
+		t.Skip("NOT TESTED under the race detector: there a history takes a minute; TestHistories is played")
+	}
 	srv := postgrestest.Start(t)
 	n := 0
 	histories(t, 4, func(t *testing.T) {
