@@ -59,7 +59,7 @@ func (c *storeBackup) Run(i *invocation) (err error) {
 	if err = errors.Join(err, f.Close()); err != nil {
 		return err
 	}
-	if err := os.Link(f.Name(), c.To); err != nil {
+	if err := app.Appear(f.Name(), c.To); err != nil {
 		return fmt.Errorf("the backup is whole, and yet cannot be given its name: %w", err)
 	}
 	if c.JSON {

@@ -79,7 +79,7 @@ func Restore(ctx context.Context, cfg Config, log *slog.Logger, from io.Reader, 
 	if err := placeKeys(cfg.KeyFile(), b.Keys); err != nil {
 		return done, fmt.Errorf("the key file cannot be put in its place: %w", err)
 	}
-	if err := appear(there.Database(), cfg.Database()); err != nil {
+	if err := Appear(there.Database(), cfg.Database()); err != nil {
 		return done, fmt.Errorf("the database cannot be put in its place: %w", err)
 	}
 	return done, nil
@@ -164,7 +164,7 @@ func placeKeys(path string, keys []byte) error {
 		err = f.Sync()
 	}
 	if err = errors.Join(err, f.Close()); err == nil {
-		if err = appear(f.Name(), path); errors.Is(err, fs.ErrExist) {
+		if err = Appear(f.Name(), path); errors.Is(err, fs.ErrExist) {
 			err = nil
 		}
 	}
@@ -184,8 +184,9 @@ func writeSynced(path string, content []byte) error {
 	return errors.Join(err, f.Close())
 }
 
-// appear gives a complete file its name. A link, unlike a rename, replaces nothing.
-func appear(from, to string) error {
+// Appear gives a complete and synced file its name, for good. A link, unlike a rename,
+// replaces nothing: fs.ErrExist.
+func Appear(from, to string) error {
 	if err := os.Link(from, to); err != nil {
 		return err
 	}
