@@ -134,7 +134,9 @@ func (b *Bot) greet(ctx context.Context, id string) {
 }
 
 func (b *Bot) tell(ctx context.Context, id string, o owed, l Link, chat Chat) error {
-	tctx, cancel := context.WithTimeout(ctx, chatTime)
+	// A stop does not cut it off: whether it was posted would be unknown, and it would be
+	// posted again.
+	tctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), chatTime)
 	defer cancel()
 	at, err := l.Direct, error(nil)
 	if at.ID == "" {

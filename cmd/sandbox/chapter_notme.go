@@ -28,7 +28,7 @@ func (s *sandbox) notMeChapter(alice, bob, carol person, dm string, link *regexp
 					return err
 				}
 				if !s.isActive(alice.OID, roleUsers) && !s.slackShows(hers, role, "Pressed in") {
-					if _, err := s.presses(ctx, carol, "approve", "Alice Adams asks for "+role, why); err != nil {
+					if err := s.presses(ctx, carol, "approve", "Alice Adams asks for "+role, why); err != nil {
 						return err
 					}
 				}
@@ -40,7 +40,7 @@ func (s *sandbox) notMeChapter(alice, bob, carol person, dm string, link *regexp
 		{"she presses This was not me, and reads what is left to do", func() bool { return s.slackShows(slackSecurity, "this was not me") },
 			func(ctx context.Context) error {
 				if !s.slackShows(hers, "Not you: the approval of "+role) {
-					if _, err := s.presses(ctx, carol, "not-me", "You approved "+role+" for Alice Adams", "Pressed in"); err != nil {
+					if err := s.presses(ctx, carol, "not-me", "You approved "+role+" for Alice Adams", "Pressed in"); err != nil {
 						return err
 					}
 				}

@@ -174,7 +174,7 @@ func (s *sandbox) portalChapters(alice, bob, carol person, dm string) []step {
 			}},
 		{"she approves it in Slack, with her own sign-in", func() bool { return approvedBy(alice) },
 			func(ctx context.Context) error {
-				if _, err := s.presses(ctx, alice, "approve", "Dave Davis asks for "+reader); err != nil {
+				if err := s.presses(ctx, alice, "approve", "Dave Davis asks for "+reader); err != nil {
 					return err
 				}
 				if err := s.slackWaits(ctx, dm, "You approved "+reader+" for Dave Davis"); err != nil {
@@ -224,7 +224,7 @@ func (s *sandbox) earlyChapter(alice person, dm string) []step {
 	return []step{{"she ends it too early, so it is done by itself after five minutes", func() bool { return s.slackShows(dm, role+" has ended", "unlock a colleague") },
 		func(ctx context.Context) error {
 			if !s.slackShows(dm, "unlock a colleague", "Deactivated at") {
-				if _, err := s.presses(ctx, alice, "stop", role+" is active", "unlock a colleague"); err != nil {
+				if err := s.presses(ctx, alice, "stop", role+" is active", "unlock a colleague"); err != nil {
 					return err
 				}
 			}
@@ -275,7 +275,7 @@ func (s *sandbox) manyChapters(alice person, dm string) []step {
 					}
 				}
 				if !s.slackShows(dm, reports, "asked for again") { // nor was it sent before the story was cut off
-					if _, err := s.presses(ctx, alice, "extend", reports+" ends soon"); err != nil {
+					if err := s.presses(ctx, alice, "extend", reports+" ends soon"); err != nil {
 						return err
 					}
 					if err := s.sendsForm(ctx, alice, "For how long", nil); err != nil {

@@ -97,7 +97,7 @@ func (s *sandbox) sends(ctx context.Context, who person, v slacktest.View, value
 }
 
 // presses uses a button, by its verb, of the newest Slack card that holds the words.
-func (s *sandbox) presses(ctx context.Context, who person, verb string, words ...string) (slacktest.Outcome, error) {
+func (s *sandbox) presses(ctx context.Context, who person, verb string, words ...string) error {
 	dm, ts := s.slack.DM(who.Slack), ""
 	err := s.slack.Wait(ctx, func(state slacktest.State) bool {
 		c, _ := state.Conversation(dm)
@@ -110,9 +110,13 @@ func (s *sandbox) presses(ctx context.Context, who person, verb string, words ..
 		return false
 	})
 	if err != nil {
-		return slacktest.Outcome{}, fmt.Errorf("%s has no button %q on a card with %q: %w", who.Name, verb, words, err)
+		return fmt.Errorf("%s has no button %q on a card with %q: %w", who.Name, verb, words, err)
 	}
-	return s.slack.Press(ctx, who.Slack, dm, ts, verb)
+	out, err := s.slack.Press(ctx, who.Slack, dm, ts, verb)
+	if err == nil && out.Notice != "" {
+		err = fmt.Errorf("%s pressed %q: %s", who.Name, verb, out.Notice)
+	}
+	return err
 }
 
 // taps uses a button, by its title, of the newest Teams card that holds the words.

@@ -179,12 +179,20 @@ func bind(address string) (net.Listener, error) {
 		return net.Listen("tcp", address)
 	}
 	for range 100 {
-		if l, err := net.Listen("tcp", net.JoinHostPort(host, strconv.Itoa(18000+rand.IntN(14000)))); err == nil {
+		port := strconv.Itoa(18000 + rand.IntN(14000))
+		if _, given := ports.LoadOrStore(port, true); given {
+			continue
+		}
+		if l, err := net.Listen("tcp", net.JoinHostPort(host, port)); err == nil {
 			return l, nil
 		}
 	}
 	return net.Listen("tcp", address)
 }
+
+// ports are those that this process has given to a sandbox: they stay its own while it
+// is stopped, though another one starts then.
+var ports sync.Map
 
 var errListen = errors.New("the page cannot be served; choose another address with --listen: " +
 	"one of loopback, such as 127.0.0.1:8080, since whoever reaches the page can act as anybody on it")

@@ -97,6 +97,9 @@ func runPrepared(t *testing.T, dir string, m manners, prepare func(*world)) *wor
 		}
 		w.logs.check(t)
 		w.permitted()
+		if t.Failed() {
+			t.Logf("the end of the log:\n%s", w.logs.tail(60))
+		}
 	})
 	t.Cleanup(w.end)
 	return w
@@ -140,6 +143,12 @@ func (l *logbook) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.text.String()
+}
+
+// tail is its last lines.
+func (l *logbook) tail(n int) string {
+	lines := slices.Collect(strings.Lines(l.String()))
+	return strings.Join(lines[max(0, len(lines)-n):], "")
 }
 
 // allow announces errors that hold these words.
@@ -421,11 +430,9 @@ func (h human) asks(text string) {
 }
 
 // presses uses a button, by its verb, of the newest Slack card that holds the words.
-func (h human) presses(verb string, words ...string) slacktest.Outcome {
+func (h human) presses(verb string, words ...string) {
 	h.w.t.Helper()
-	out, err := h.w.sandbox.presses(h.w.ctx(), h.person, verb, words...)
-	h.w.must(err)
-	return out
+	h.w.must(h.w.sandbox.presses(h.w.ctx(), h.person, verb, words...))
 }
 
 // taps uses a button, by its title, of the newest Teams card that holds the words.

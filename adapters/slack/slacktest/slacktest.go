@@ -151,9 +151,13 @@ func New(o Options) (*Workspace, error) {
 		o.Now = time.Now
 	}
 	w := &Workspace{
-		opts:     o,
-		methods:  methods(),
-		client:   &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
+		opts:    o,
+		methods: methods(),
+		client: &http.Client{
+			// Its own connections: those of another one may lead to a bot that stopped.
+			Transport:     http.DefaultTransport.(*http.Transport).Clone(),
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
 		changed:  make(chan struct{}),
 		app:      strings.TrimSuffix(o.App, "/"),
 		kept:     newKept(),

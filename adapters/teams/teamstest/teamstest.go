@@ -153,9 +153,13 @@ func New(o Options) (*Teams, error) {
 		options: o,
 		cards:   cards,
 		strange: sync.OnceValues(newSigner),
-		http: &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error {
-			return http.ErrUseLastResponse // Teams follows no redirect of a bot
-		}},
+		http: &http.Client{
+			// Its own connections: those of another one may lead to a bot that stopped.
+			Transport: http.DefaultTransport.(*http.Transport).Clone(),
+			CheckRedirect: func(*http.Request, []*http.Request) error {
+				return http.ErrUseLastResponse // Teams follows no redirect of a bot
+			},
+		},
 		changed: make(chan struct{}),
 		app:     o.App,
 		unkind:  o.Unkind,
