@@ -131,7 +131,7 @@ func TestApplyRefusesPeople(t *testing.T) {
 
 func TestNobodyWithinTheWindow(t *testing.T) {
 	r := apply(t, asked(true), Sending{"i1"}, Accept{"i1"}, held("PendingApproval"))
-	r, err := Apply(r, noon.Add(Window+windowSlack+time.Minute), Unobserved{})
+	r, err := Apply(r, r.opened().Add(Window+windowSlack+time.Minute), Unobserved{})
 	if err != nil || r.State != Ended || r.End != EndNotVisible {
 		t.Errorf("got %q %q %v", r.State, r.End, err)
 	}

@@ -102,7 +102,7 @@ const goneFor = 2 * time.Minute
 
 // withdrawn ends what nobody decided.
 func (r *Request) withdrawn(at time.Time) {
-	if at.Sub(r.Made) >= Window {
+	if at.Sub(r.opened()) >= Window && !r.tookBack() {
 		r.Trouble = &Refusal{Code: codeUndecided}
 		r.move(Failed)
 		return

@@ -1,9 +1,8 @@
 package bot_test
 
 import (
-	"context"
+	"errors"
 	"flag"
-	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
@@ -141,37 +140,42 @@ func TestHistoriesOnBolt(t *testing.T) {
 }
 
 // Three replicas over one PostgreSQL, each with its own connections. A replica that is
-// killed or restarted goes on with those of its last life, which is quicker; how a lost
-// connection is treated is for the tests of store/postgres.
+// killed or restarted goes on with those of its last life, and a history with those of the
+// one before it, in a database that was emptied: new ones would take longer than the
+// history. How a lost connection is treated is for the tests of store/postgres.
 func TestHistoriesOnPostgreSQL(t *testing.T) {
 	if raceDetector {
 		t.Skip("NOT TESTED under the race detector: there a history takes a minute; TestHistories is played")
 	}
 	srv := postgrestest.Start(t)
-	n := 0
-	histories(t, 4, func(t *testing.T) {
-		play(t, 3, func(rt *rapid.T) (func(int) (store.Store, func()), func()) {
-			n++
-			schema, open := fmt.Sprint("history_", n), map[int]*postgres.Store{}
-			return func(replica int) (store.Store, func()) {
-					if open[replica] == nil {
-						s, err := postgres.Open(context.Background(), postgres.Options{URL: srv.Admin(), Schema: schema, Connections: 6})
-						if err != nil {
-							rt.Fatal(err)
-						}
-						open[replica] = s
-					}
-					return open[replica], func() {}
-				}, func() {
-					for _, s := range open {
-						if err := s.Close(); err != nil {
-							rt.Error(err)
-						}
-					}
-					if err := srv.Exec("DROP SCHEMA IF EXISTS " + schema + " CASCADE"); err != nil {
-						rt.Error(err)
-					}
-				}
+	var stores [3]*postgres.Store
+	for n := range stores {
+		s, err := postgres.Open(t.Context(), postgres.Options{URL: srv.Admin(), Connections: 6})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() {
+			if err := s.Close(); err != nil {
+				t.Error(err)
+			}
+		}()
+		stores[n] = s
+	}
+	histories(t, 12, func(t *testing.T) {
+		play(t, len(stores), func(rt *rapid.T) (func(int) (store.Store, func()), func()) {
+			if err := stores[0].Update(t.Context(), empty); err != nil {
+				rt.Fatal(err)
+			}
+			return func(replica int) (store.Store, func()) { return stores[replica], func() {} }, func() {}
 		})
 	})
+}
+
+// empty drops everything that a store holds.
+func empty(tx store.Tx) error {
+	buckets, err := tx.(store.BucketLister).Buckets()
+	for _, bucket := range buckets {
+		err = errors.Join(err, tx.Scan(bucket, nil, nil, func(key, _ []byte) error { return tx.Delete(bucket, key) }))
+	}
+	return err
 }

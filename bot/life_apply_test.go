@@ -1,6 +1,7 @@
 package bot
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -32,6 +33,44 @@ func TestNobodyDecidedHoweverItIsTold(t *testing.T) {
 	back := apply(t, asked(true), Sending{"i1"}, Accept{"i1"}, held("PendingApproval"), Intended{ID: "i2", Kind: ToCancel, By: alice, SignedIn: true}, Sending{"i2"}, Accept{"i2"})
 	if got, err := Apply(back, noon.Add(Window), held("Canceled")); err != nil || got.State != Canceled {
 		t.Errorf("taken back at the last moment: %s, %v", got.State, err)
+	}
+	lost := apply(t, asked(true), Sending{"i1"}, Accept{"i1"}, held("PendingApproval"), Intended{ID: "i2", Kind: ToCancel, By: alice, SignedIn: true}, Sending{"i2"})
+	if got, err := Apply(lost, noon.Add(Window), held("Canceled")); err != nil || got.State != Canceled {
+		t.Errorf("taken back at the last moment, and the answer was lost: %s, %v", got.State, err)
+	}
+}
+
+// Microsoft's window begins when Microsoft has the request, which Belay or Microsoft may
+// have been away for.
+func TestTheWindowBeginsAtMicrosoft(t *testing.T) {
+	late := noon.Add(25 * time.Hour)
+	r := apply(t, asked(true))
+	for _, e := range []Event{Sending{"i1"}, Accept{"i1"}, held("PendingApproval")} {
+		var err error
+		if r, err = Apply(r, late, e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	soon := late.Add(time.Hour)
+	if got, err := Apply(r, soon, held("Canceled")); err != nil || got.State != Canceled {
+		t.Errorf("taken back elsewhere: %s, %v", got.State, err)
+	}
+	if got, err := Apply(r, soon, Unobserved{}); err != nil || got.State != PendingApproval {
+		t.Errorf("Microsoft does not answer: %s, %v", got.State, err)
+	}
+	if got, err := Apply(r, soon, Observed{Forgotten: true}); err != nil || got.State != PendingApproval {
+		t.Errorf("Microsoft does not know of it: %s, %v", got.State, err)
+	}
+	if wants := (Projection{}).reminders(r, soon); len(wants) != 0 {
+		t.Errorf("a reminder: %+v", wants)
+	}
+	before := late.Add(Window)
+	c := (Projection{}).approverCard(r, bob.ID, soon)
+	if !slices.ContainsFunc(c.Facts, func(f Fact) bool { return f.Name == "Decide before" && f.At.Equal(before) }) {
+		t.Errorf("an approver reads %+v, want %v", c.Facts, before)
+	}
+	if got, err := Apply(r, before, held("Canceled")); err != nil || got.State != Failed || got.Trouble.Code != codeUndecided {
+		t.Errorf("after the window: %s, %v", got.State, err)
 	}
 }
 
@@ -134,7 +173,7 @@ func TestWhichReminder(t *testing.T) {
 	}
 	for hours, want := range map[int]Slot{5: "", 6: "remind/1/bob/slack", 13: "remind/2/bob/slack", 23: "remind/3/bob/slack"} {
 		var got Slot
-		if all := p.reminders(r, noon.Add(time.Duration(hours)*time.Hour)); len(all) > 0 {
+		if all := p.reminders(r, r.opened().Add(time.Duration(hours)*time.Hour)); len(all) > 0 {
 			got = all[0].Slot
 			if len(all) > 1 || all[0].At.Thread != "m1" || !all[0].Once {
 				t.Errorf("after %d hours: %+v", hours, all)

@@ -84,7 +84,7 @@ const reminderParts = 4
 
 // reminderAt is when the nth reminder of a request is due.
 func (p Projection) reminderAt(r Request, n int) time.Time {
-	at := r.Made.Add(Window * time.Duration(n) / reminderParts)
+	at := r.opened().Add(Window * time.Duration(n) / reminderParts)
 	end, _ := p.Quiet.Until(at)
 	return end
 }

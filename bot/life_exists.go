@@ -3,6 +3,7 @@ package bot
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -212,13 +213,33 @@ func (r Request) canceled() *Intent {
 	return nil
 }
 
+// tookBack says that Microsoft took a cancel, or may well have: its answer was lost.
+func (r Request) tookBack() bool {
+	return slices.ContainsFunc(r.Intents, func(i Intent) bool {
+		lost := !i.SentAt.IsZero() && (i.open() || i.Refusal != nil && i.Refusal.Code == pim.CodeUnavailable)
+		return i.Kind == ToCancel && (i.Outcome == Accepted || lost)
+	})
+}
+
+// opened is when Microsoft's window for a decision began: when the request was sent to it, which
+// may be long after it was asked for.
+func (r Request) opened() time.Time {
+	at := r.Made
+	for _, i := range r.Intents {
+		if i.Kind == ToActivate {
+			at = maxTime(at, i.SentAt)
+		}
+	}
+	return at
+}
+
 // outOfTime says that Microsoft's window for a decision is over, as far as clocks agree.
-func (r Request) outOfTime(at time.Time) bool { return at.Sub(r.Made) >= Window-windowSlack }
+func (r Request) outOfTime(at time.Time) bool { return at.Sub(r.opened()) >= Window-windowSlack }
 
 // endsUnseen says that a reading without an answer would end the request, while
 // a wish of Microsoft's to wait may still be heeded first.
 func (r Request) endsUnseen(at time.Time) bool {
-	over := at.Sub(r.Made) - Window - windowSlack
+	over := at.Sub(r.opened()) - Window - windowSlack
 	return r.State == PendingApproval && over > 0 && over < heedFor
 }
 

@@ -93,7 +93,7 @@ func (r *Request) hear(m pim.Request, at time.Time) {
 		r.decide(pim.Denied, nil, at)
 	case pim.PhaseCanceled:
 		to = Canceled
-		if r.State == PendingApproval && r.outOfTime(at) && r.canceled() == nil { // one of the ways in which Microsoft closes it
+		if r.State == PendingApproval && r.outOfTime(at) && !r.tookBack() { // one of the ways in which Microsoft closes it
 			to, r.Trouble = Failed, &Refusal{Code: codeUndecided}
 		}
 	case pim.PhaseFailed:
@@ -253,7 +253,7 @@ type Unobserved struct{ ObserveAt time.Time }
 
 func (e Unobserved) apply(r *Request, at time.Time) error {
 	r.ObserveAt = e.ObserveAt
-	if (r.State == PendingApproval || r.State == Submitting && r.Held.ID != "") && at.After(r.Made.Add(Window+windowSlack)) {
+	if (r.State == PendingApproval || r.State == Submitting && r.Held.ID != "") && at.After(r.opened().Add(Window+windowSlack)) {
 		r.End = EndNotVisible
 		r.move(Ended)
 		r.note(at, "no word within the window", "", "")

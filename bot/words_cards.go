@@ -109,7 +109,7 @@ func (p Projection) requesterCard(r Request, now time.Time) Card {
 	case Submitting, Scheduled:
 		c.Actions = []Action{cancel}
 	case PendingApproval:
-		c.Facts = append(c.Facts, Fact{Name: "Open until", At: r.Made.Add(Window)})
+		c.Facts = append(c.Facts, Fact{Name: "Open until", At: r.opened().Add(Window)})
 		c.Actions = []Action{cancel}
 		c.Note = routeNote(r)
 	case Active:
@@ -246,7 +246,7 @@ func (p Projection) approverCard(r Request, who string, now time.Time) Card {
 	c := Card{Title: name + " asks for " + roleAt(r.Role), Tone: tone(r.State), Facts: facts(r)}
 	if r.State == PendingApproval {
 		c.Text = whyApprover(r, who)
-		c.Facts = append(c.Facts, Fact{Name: "Decide before", At: r.Made.Add(Window)})
+		c.Facts = append(c.Facts, Fact{Name: "Decide before", At: r.opened().Add(Window)})
 		c.Note = elsewhereNote(r) + presenceNote(p.presence(r.Role)) + "Microsoft records your decision under your own name."
 		c.Actions = []Action{
 			{Label: "Approve", Style: Primary, Verb: VerbApprove, ID: r.ID},

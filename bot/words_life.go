@@ -186,7 +186,7 @@ func sayNotFollowed(why Refusal) string {
 func (p Projection) reminderCard(r Request, who string) (Card, bool) {
 	c := Card{Title: personName(r.Requester.Principal) + " still waits for " + roleAt(r.Role), Tone: Waiting,
 		Text:    "Nobody has decided yet. The card above has the buttons; the first decision counts.",
-		Facts:   []Fact{{Name: "Decide before", At: r.Made.Add(Window)}},
+		Facts:   []Fact{{Name: "Decide before", At: r.opened().Add(Window)}},
 		Actions: []Action{{Label: "Show the card", Verb: VerbShow, ID: r.ID}}}
 	if i, ok := r.answering(who); ok {
 		if i.State != IntentWaiting {

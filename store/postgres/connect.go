@@ -151,6 +151,7 @@ func configure(opt Options) (*pgxpool.Config, error) {
 		// A sequential scan marks the whole table as read, and every update then conflicts.
 		"enable_seqscan":              "off",
 		"enable_bitmapscan":           "off",
+		"jit":                         "off", // what is left of such scans looks dear, and would be compiled first
 		"DateStyle":                   "ISO",
 		"standard_conforming_strings": "on",
 	} {
