@@ -159,6 +159,9 @@ func (b *Bot) untold(r Request, i Intent, now time.Time) (tell []Want) {
 // wake is when next will have something to do for r; zero: never. It is stored
 // with r, so that a crash forgets nothing.
 func (b *Bot) wake(r Request, now time.Time) time.Time {
+	if r.Lease.Owner != "" {
+		return r.Lease.Until // whoever works on it sets the time anew; this is for when they died
+	}
 	var at time.Time
 	for _, i := range r.Intents {
 		switch {
@@ -186,9 +189,6 @@ func (b *Bot) wake(r Request, now time.Time) time.Time {
 	at = soonest(at, b.project.nextTimely(r, now))
 	if open := r.State == PendingApproval || r.State == Scheduled && !r.ahead(); open && !r.Held.Seen.IsZero() && now.Before(r.Held.Seen.Add(staleAfter)) {
 		at = soonest(at, r.Held.Seen.Add(staleAfter+time.Second)) // then the cards say how old the word is
-	}
-	if !at.IsZero() && now.Before(r.Lease.Until) {
-		at = maxTime(at, r.Lease.Until) // whoever works on it sets the time anew; this is for when they died
 	}
 	return at
 }
@@ -228,6 +228,9 @@ func (b *Bot) lease(ctx context.Context, id string) (r Request, mine bool, err e
 			return nil
 		}
 		mine = true
+		if r.Lease.Owner != "" { // whoever had it did not get to its end
+			r = b.doubtShown(before, now)
+		}
 		r.Lease = Lease{Owner: b.owner, Until: now.Add(leaseTime)}
 		r.Wake = r.Lease.Until
 		return b.docs.put(tx, before, r)
@@ -251,6 +254,7 @@ func (b *Bot) release(ctx context.Context, id string, pause time.Duration) error
 		r.Wake = b.wake(r, now)
 		if pause > 0 { // after a fault of our own: not again and again
 			r.Wake = now.Add(pause)
+			r = b.doubtShown(r, now)
 		}
 		return b.docs.put(tx, before, r)
 	})

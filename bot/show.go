@@ -69,6 +69,7 @@ func (b *Bot) showOne(ctx context.Context, r Request, w Want) Event {
 	if code == ChatGone && shown.Message.ID != "" {
 		return Unshown{Slot: w.Slot} // posted anew at the next step
 	}
+	shown.Digest = "" // it may show this one all the same
 	now := b.o.Now().UTC()
 	if shown.Since.IsZero() {
 		shown.Since = now
@@ -84,6 +85,19 @@ func (b *Bot) showOne(ctx context.Context, r Request, w Want) Event {
 	}
 	shown.NotBefore = now.Add(wait)
 	return Showed{Slot: w.Slot, Shown: shown}
+}
+
+// doubtShown forgets what the cards show, where an update may have been made that is not on
+// record: should what they showed before be wanted again, it must not pass for what they show.
+func (b *Bot) doubtShown(r Request, now time.Time) Request {
+	r = r.clone()
+	for _, w := range b.project.Wanted(r, now) {
+		if s := r.Shown[w.Slot]; s.Message.ID != "" && !w.Once {
+			s.Digest = ""
+			r.Shown[w.Slot] = s
+		}
+	}
+	return r
 }
 
 // route finds out where each approver can be reached. Routing is not identity: who
