@@ -16,12 +16,18 @@ type Notice string
 
 // The notices.
 const (
+	NoticeAsked     Notice = "asked"    // a request waits for approval
+	NoticeApproved  Notice = "approved" // by an approver
 	NoticeActive    Notice = "activated"
+	NoticeExtended  Notice = "extended" // activated again, after an activation that was given up for it
 	NoticeDenied    Notice = "denied"
 	NoticeFailed    Notice = "failed"
 	NoticeEnded     Notice = "ended"
 	NoticeUnreached Notice = "unreached" // an approver cannot be reached in chat
 	NoticeNotMe     Notice = "not-me"    // an approver says that a decision was not theirs
+	NoticeAlert     Notice = "alert"     // something unusual
+	NoticeDrift     Notice = "drift"     // a policy or an assignment is not as it was accepted
+	NoticePosture   Notice = "posture"   // a report on what is weak
 )
 
 // Want is a card that should be seen in a place.
@@ -34,9 +40,9 @@ type Want struct {
 
 // Projection is what the cards of a request depend on besides the request.
 type Projection struct {
-	Notices func(Notice, pim.EligibleAssignment) []Conversation // where a notice goes
-	SignIn  func(ticket string) string                          // URL of a one-time link
-	Silent  bool                                                // chat clients may take a sign-in up
+	Notices Routing                    // where a notice goes
+	SignIn  func(ticket string) string // URL of a one-time link
+	Silent  bool                       // chat clients may take a sign-in up
 	// EachTime: no sign-in is kept, and people are told why they are asked each time.
 	EachTime bool
 	Portal   string // base URL of the Entra portal
@@ -93,11 +99,7 @@ func (p Projection) Wanted(r Request, now time.Time) []Want {
 	if r.leads() {
 		add("summary", r.Requester.Direct, summaryCard(r), false)
 	}
-	for _, n := range p.notices(r) {
-		for _, at := range p.Notices(n.what, r.Role) {
-			add(Slot("notice/"+string(n.what)+"/"+string(at.Platform)+"/"+at.ID), at, n.card, true)
-		}
-	}
+	all = append(all, p.noticeWants(r)...)
 	all = append(all, p.timely(r, now)...)
 	slices.SortStableFunc(all, func(a, b Want) int { return strings.Compare(string(a.Slot), string(b.Slot)) })
 	return all
@@ -163,7 +165,7 @@ func due(wants []Want, shown map[Slot]Shown, now time.Time) (show []Want, next t
 		s, known := shown[w.Slot]
 		d := digest(w.Card)
 		switch {
-		case known && s.Message.ID != "" && (w.Once || s.Digest == d):
+		case known && (s.Gathered || s.Message.ID != "" && (w.Once || s.Digest == d)):
 			continue
 		case known && s.GivenUp != "" && (w.Once || s.GivenUp == d):
 			continue
