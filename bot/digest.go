@@ -17,6 +17,7 @@ type gathered struct {
 	At     Conversation   `json:"at,omitzero"` // or a person
 	Person string         `json:"person,omitempty"`
 	Every  string         `json:"every"`
+	Zone   string         `json:"zone"`
 	Due    time.Time      `json:"due"`
 	Since  time.Time      `json:"since"` // the first of it
 	Counts map[Notice]int `json:"counts"`
@@ -47,7 +48,7 @@ func (b *Bot) gather(tx store.Tx, t Target, e gatheredLine) error {
 	key := digestMark + b.o.Pseudonym("digest", t.key(), t.Digest.String())
 	d, err := getDigest(tx, key)
 	if errors.Is(err, store.ErrNotFound) {
-		d = gathered{At: t.At, Person: t.Person, Every: t.Digest.String(), Due: t.Digest.Next(e.At), Since: e.At, Counts: map[Notice]int{}}
+		d = gathered{At: t.At, Person: t.Person, Every: t.Digest.String(), Zone: t.Digest.zone().String(), Due: t.Digest.Next(e.At), Since: e.At, Counts: map[Notice]int{}}
 		err = dueIndex.Put(tx, dueKey(d.Due, key), struct{}{})
 	}
 	if err != nil {

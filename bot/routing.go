@@ -30,7 +30,7 @@ type Rule struct {
 	People []string // Entra object ids: told directly
 	Digest Timetable
 
-	Continue bool // the rules after it are asked too
+	Continue bool // the rules after it, and the default, are asked too
 }
 
 // Everyday are the events that a rule hears which names none, and the default.
@@ -63,8 +63,8 @@ type Routing struct {
 
 // Targets says who hears of h, no place twice. The first rule that takes it decides, so
 // that what a rule does is read off the rules above it and an exception is written above
-// the rule; only one that says Continue lets those after it add places. A rule without
-// places that is reached is silence: nobody is added after it.
+// the rule; one that says Continue only adds its places to whatever would be heard without
+// it. A rule without places that is reached is silence: nobody is added after it.
 func (t Routing) Targets(h Happening) []Target {
 	var all []Target
 	add := func(n Target) {
@@ -82,14 +82,13 @@ func (t Routing) Targets(h Happening) []Target {
 		if !r.Takes(h) {
 			continue
 		}
-		taken = true
 		for _, at := range r.To {
 			add(Target{At: at, Digest: r.Digest})
 		}
 		for _, id := range r.People {
 			add(Target{Person: id, Digest: r.Digest})
 		}
-		if !r.Continue || r.Silent() {
+		if taken = !r.Continue || r.Silent(); taken {
 			break
 		}
 	}

@@ -3,6 +3,7 @@ package bot
 import (
 	"fmt"
 	"strings"
+	"time"
 )
 
 // digestCard tells what happened since the last one.
@@ -26,7 +27,11 @@ func digestCard(d gathered) Card {
 	if sum > len(d.Latest) {
 		c.Text += fmt.Sprintf(" Below are the last %d.", len(d.Latest))
 	}
-	c.Note = "A rule of notices gathers these, " + d.Every + "."
+	zone, err := time.LoadLocation(d.Zone)
+	if err != nil {
+		zone = time.UTC
+	}
+	c.Note = "Until " + d.Due.In(zone).Format("2 Jan 2006, 15:04 ") + zone.String() + ". A rule of notices gathers this: " + d.Every + "."
 	return c
 }
 

@@ -173,7 +173,7 @@ type NoticeRule struct {
 	People   []string `koanf:"people"`   // Entra object ids: told directly
 	Digest   string   `koanf:"digest"`   // hourly, or such as daily 08:00 Europe/Berlin; empty: at once
 	Silent   bool     `koanf:"silent"`   // nobody hears of it
-	Continue bool     `koanf:"continue"` // the rules after this one are asked too
+	Continue bool     `koanf:"continue"` // adds its places only: the rules after it, and the default, are asked too
 }
 
 // Security says who is alerted when somebody acts in another person's name.
