@@ -119,3 +119,13 @@ func (b *Bot) LookAround(ctx context.Context) {
 
 // Digest is what is on record of a card that is shown.
 func Digest(c Card) string { return digest(c) }
+
+// Survey counts what is open and who is linked, as Run does again and again.
+func (b *Bot) Survey(ctx context.Context) {
+	b.watch.surveyed = time.Time{}
+	b.survey(ctx, b.o.Now())
+	b.countLinked(ctx, &census{})
+}
+
+// PutRequest stores a request as it is.
+func (b *Bot) PutRequest(tx store.Tx, r Request) error { return b.docs.put(tx, Request{}, r) }

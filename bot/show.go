@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/belaybot/belay/pim"
@@ -40,6 +42,8 @@ func (b *Bot) show(ctx context.Context, r Request, wants []Want) (Request, error
 }
 
 func (b *Bot) showOne(ctx context.Context, r Request, w Want) Event {
+	ctx, span := begin(ctx, b.o.Tracer, "card", attribute.String("belay.platform", string(w.At.Platform)))
+	defer span.End()
 	ctx, cancel := context.WithTimeout(ctx, chatTime)
 	defer cancel()
 	shown := r.Shown[w.Slot]
@@ -64,8 +68,9 @@ func (b *Bot) showOne(ctx context.Context, r Request, w Want) Event {
 		return Showed{Slot: w.Slot, Shown: Shown{Message: m, Digest: digest(w.Card), Told: shown.Told}}
 	}
 	code := chatCode(err)
+	span.SetStatus(codes.Error, string(code))
 	b.o.Metrics.shown.WithLabelValues(string(w.At.Platform), string(code)).Inc()
-	b.o.Log.Warn("a card could not be shown", "request", r.ID, "slot", w.Slot, "platform", w.At.Platform, "code", code, "error", err)
+	b.o.Log.WarnContext(ctx, "a card could not be shown", "request", r.ID, "slot", w.Slot, "platform", w.At.Platform, "code", code, "error", err)
 	if code == ChatGone && shown.Message.ID != "" {
 		return Unshown{Slot: w.Slot} // posted anew at the next step
 	}
@@ -97,7 +102,7 @@ func (b *Bot) route(ctx context.Context, r Request) (Request, error) {
 		}
 		policy, err := p.Policy(ctx, r.Requester.ID, r.Role.Assignment)
 		if err != nil { // a list that cannot be read means nobody, until it can
-			b.o.Log.Warn("the approvers could not be read", "request", r.ID, "error", err)
+			b.o.Log.WarnContext(ctx, "the approvers could not be read", "request", r.ID, "error", err)
 			return b.change(ctx, r.ID, Routed{Again: b.o.Now().UTC().Add(time.Minute)})
 		}
 		approvers, e.Approvers, e.Groups, e.Default = policy.Approvers, policy.Approvers, policy.ApproverGroups, policy.DefaultApprovers
@@ -176,7 +181,7 @@ func (b *Bot) reach(ctx context.Context, p pim.Principal) (at []Conversation, al
 			at = append(at, c)
 		case code != ChatUnreachable:
 			all = false
-			b.o.Log.Warn("an approver could not be looked up", "platform", platform, "principal", p.ID, "code", code, "error", err)
+			b.o.Log.WarnContext(ctx, "an approver could not be looked up", "platform", platform, "principal", p.ID, "code", code, "error", err)
 		}
 	}
 	return at, all, nil
