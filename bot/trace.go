@@ -60,7 +60,7 @@ func (b *Bot) afterwards(act context.Context, later Later) Later {
 // owed, or was a moment ago; empty: nobody did anything lately.
 func (r Request) act(now time.Time) (stored string) {
 	for _, i := range r.Intents {
-		if i.Trace != "" && (i.open() || now.Sub(i.Made) < afterAct) {
+		if i.Trace != "" && (i.open() || now.Sub(maxTime(i.Made, i.SentAt)) < afterAct) {
 			stored = i.Trace
 		}
 	}
