@@ -41,7 +41,7 @@ func measureProcess(reg prometheus.Registerer) {
 
 // measureReadiness registers whether the store takes updates, which each scrape asks it.
 func measureReadiness(reg prometheus.Registerer, ping func(context.Context) error) {
-	r := &readiness{ping: ping}
+	r := &readiness{ping: ping, within: readyTime}
 	reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "belay", Name: "ready",
 		Help: "1 when the store takes updates within two seconds, as /readyz says; else 0."}, r.now))
 }
@@ -49,7 +49,8 @@ func measureReadiness(reg prometheus.Registerer, ping func(context.Context) erro
 // readiness asks one question at a time: a store that hangs does not gather askers, and
 // holds up no scrape.
 type readiness struct {
-	ping func(context.Context) error
+	ping   func(context.Context) error
+	within time.Duration
 
 	mu    sync.Mutex
 	asked chan float64 // holds the answer when there is one; nil: nothing was asked
@@ -64,7 +65,7 @@ func (r *readiness) now() float64 {
 		answer := make(chan float64, 1)
 		r.asked = answer
 		go func() {
-			ctx, cancel := context.WithTimeout(context.Background(), readyTime)
+			ctx, cancel := context.WithTimeout(context.Background(), r.within)
 			defer cancel()
 			if r.ping(ctx) == nil && ctx.Err() == nil {
 				answer <- 1
@@ -73,7 +74,7 @@ func (r *readiness) now() float64 {
 			answer <- 0
 		}()
 	}
-	t := time.NewTimer(readyTime)
+	t := time.NewTimer(r.within)
 	defer t.Stop()
 	select {
 	case ready := <-r.asked:
