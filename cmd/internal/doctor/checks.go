@@ -10,6 +10,8 @@ const (
 func hasSlack(c app.Config) bool { return c.Slack.AppID != "" }
 func hasTeams(c app.Config) bool { return c.Teams.AppID != "" }
 
+func hasCollector(c app.Config) bool { return c.Telemetry.Endpoint != "" }
+
 func hasCertificate(c app.Config) bool {
 	return c.Entra.CertificateFile != "" || c.Teams.CertificateFile != ""
 }
@@ -62,6 +64,8 @@ func checks() []check {
 		{id: "bot.keys", group: "Teams", looked: "the keys by which Teams signs", applies: hasTeams, do: (*visit).botKeys},
 
 		{id: "security.channels", group: "Alarm", looked: "who hears when an approver says that a decision was not theirs", local: true, do: (*visit).alarm},
+
+		{id: "telemetry.collector", group: "Telemetry", looked: "the collector of traces", applies: hasCollector, do: (*visit).collector},
 
 		{id: "address", group: "Address", looked: "the public address and when its certificate ends", do: (*visit).address},
 

@@ -274,6 +274,13 @@ var broken = map[string]struct {
 		"security.channels", map[string]Verdict{"security.channels": Warning}, []string{"security.channels", "invite"}},
 	"no channel at all": {func(w *world) { w.cfg.Security.Channels = nil }, "security.channels", map[string]Verdict{"security.channels": Fault}, []string{"security.channels"}},
 
+	"the collector is down":            {func(w *world) { w.cfg.Telemetry.Endpoint = "https://127.0.0.1:1/v1/traces" }, "telemetry.collector", map[string]Verdict{"telemetry.collector": Warning}, []string{"telemetry.endpoint"}},
+	"the collector is at another path": {func(w *world) { w.cfg.Telemetry.Endpoint = w.urls["public"] + "/v1/trace" }, "telemetry.collector", map[string]Verdict{"telemetry.collector": Warning}, []string{"/v1/traces"}},
+	"the collector takes no reads": {func(w *world) {
+		w.cfg.Telemetry.Endpoint = w.urls["public"] + "/v1/traces"
+		answers("public", "/v1/traces", http.StatusMethodNotAllowed, "")(w)
+	}, "telemetry.collector", map[string]Verdict{"telemetry.collector": OK}, nil},
+
 	"others may enter the data directory": {mode(func(w *world) string { return w.cfg.Data }, 0o755), "data.directory", map[string]Verdict{"data.directory": Fault}, []string{"0755", "chmod 700"}},
 	"others may read the keys":            {mode(func(w *world) string { return w.cfg.KeyFile() }, 0o644), "data.keys", map[string]Verdict{"data.keys": Fault}, []string{"0644", "chmod 600"}},
 	"the keys are gone":                   {func(w *world) { w.must(os.Remove(w.cfg.KeyFile())) }, "data.keys", map[string]Verdict{"data.keys": Fault}, []string{"backup"}},
