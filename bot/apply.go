@@ -83,6 +83,8 @@ type Asked struct {
 	// it ends by itself.
 	Follows      string
 	FollowsUntil time.Time
+
+	Trace string // of the act; empty: none
 }
 
 func (e Asked) apply(r *Request, at time.Time) error {
@@ -94,7 +96,7 @@ func (e Asked) apply(r *Request, at time.Time) error {
 		Approval: e.Policy.Approval, Approvers: slices.DeleteFunc(slices.Clone(e.Policy.Approvers), func(p pim.Principal) bool {
 			return strings.EqualFold(p.ID, e.Requester.ID) // nobody approves their own request
 		})}
-	i := Intent{ID: e.Intent, Kind: ToActivate, By: e.Requester, Reason: e.Ask.Justification, State: IntentReady, Made: at}
+	i := Intent{ID: e.Intent, Kind: ToActivate, By: e.Requester, Reason: e.Ask.Justification, State: IntentReady, Made: at, Trace: e.Trace}
 	r.State = begins(e.SignedIn)
 	if !e.SignedIn {
 		i.State, i.Ticket, i.Deadline, i.SignIns = IntentWaiting, e.Ticket, at.Add(SignInTime), 1
@@ -122,6 +124,7 @@ type Intended struct {
 	Then     string // of a deactivation: the request that is to follow it
 	Fresh    bool   // of a decision: it needs a fresh sign-in, whoever is signed in
 	Told     []Told // of a decision: who hears of it
+	Trace    string // of the act; empty: none
 }
 
 func (e Intended) apply(r *Request, at time.Time) error {
@@ -136,7 +139,7 @@ func (e Intended) apply(r *Request, at time.Time) error {
 		r.note(at, noteUnsent, e.By.ID, "")
 		return nil
 	}
-	i := Intent{ID: e.ID, Kind: e.Kind, By: e.By, Reason: e.Reason, State: IntentReady, Made: at, Then: e.Then, Told: e.Told}
+	i := Intent{ID: e.ID, Kind: e.Kind, By: e.By, Reason: e.Reason, State: IntentReady, Made: at, Then: e.Then, Told: e.Told, Trace: e.Trace}
 	if e.Kind == ToDeactivate {
 		r.planStop(&i, at)
 	}

@@ -42,7 +42,7 @@ func (b *Bot) secondStep(ctx context.Context, r Request) (Request, error) {
 			})
 		})
 		if err != nil {
-			b.o.Log.Warn("what a group is eligible for could not be read", "request", r.ID, "error", err)
+			b.o.Log.WarnContext(ctx, "what a group is eligible for could not be read", "request", r.ID, "error", err)
 		}
 	}
 	b.menu.drop(r.Requester.ID)

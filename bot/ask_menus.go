@@ -196,7 +196,7 @@ func (b *Bot) readMenu(ctx context.Context, person string) (*Menu, error) {
 	for n, err := range faults {
 		if err != nil {
 			holes = append(holes, missing{kind: kinds[n], err: err, some: len(lists[n]) > 0})
-			b.o.Log.Warn("what a person is eligible for could not be read", "kind", kinds[n], "error", err)
+			b.o.Log.WarnContext(ctx, "what a person is eligible for could not be read", "kind", kinds[n], "error", err)
 		}
 	}
 	if len(holes) == len(kinds) && !slices.ContainsFunc(holes, func(h missing) bool { return h.some }) { // what a sign-in mends first: the person can do that at once
@@ -232,7 +232,7 @@ func (b *Bot) hinted(ctx context.Context, person string, m *Menu) *Menu {
 			if err != nil {
 				// One role's rules cannot be read: the others can still be chosen, and this
 				// one is read again, with its error, when it is chosen.
-				b.o.Log.Warn("a role's policy could not be read", "role", e.Role, "error", err)
+				b.o.Log.WarnContext(ctx, "a role's policy could not be read", "role", e.Role, "error", err)
 				return nil
 			}
 			mu.Lock()
@@ -291,7 +291,7 @@ func (b *Bot) prepare(ctx context.Context, person, id string, m *Menu, values ma
 	narrow := func() error {
 		all, err := b.children(ctx, person, c.held)
 		if err != nil {
-			b.o.Log.Warn("where a role can be narrowed to could not be read", "kind", c.held.Kind, "error", err)
+			b.o.Log.WarnContext(ctx, "where a role can be narrowed to could not be read", "kind", c.held.Kind, "error", err)
 		}
 		mu.Lock()
 		defer mu.Unlock()

@@ -83,6 +83,7 @@ func (b *Bot) record(ctx context.Context, in Inbound, a actor, form string, m *M
 			if len(fresh) > 1 {
 				e.With = fresh
 			}
+			e.Trace = traceOf(ctx)
 			if all[n].r, err = b.changeIn(tx, e.ID, at, e); err != nil {
 				return err
 			}

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
 	"golang.org/x/time/rate"
 
 	"github.com/belaybot/belay/pim"
@@ -59,7 +61,8 @@ type Options struct {
 	// looked for all the same; nil: nobody hints.
 	Hints   <-chan struct{}
 	Log     *slog.Logger
-	Metrics *Metrics // nil: not counted
+	Metrics *Metrics     // nil: not counted
+	Tracer  trace.Tracer // nil: nothing is traced
 }
 
 // Bot is the Handler and the settler.
@@ -111,11 +114,14 @@ func New(o Options) (*Bot, error) {
 	if o.Metrics == nil {
 		o.Metrics = NewMetrics(nil)
 	}
+	if o.Tracer == nil {
+		o.Tracer = noop.NewTracerProvider().Tracer("")
+	}
 	if o.Trail == nil {
 		o.Trail = noTrail{}
 	}
 	docs := documents{hide: o.Pseudonym}
-	o.Store = fenced{Store: o.Store, docs: docs, owner: o.Owner}
+	o.Store = fenced{Store: o.Store, docs: docs, owner: o.Owner, trace: o.Tracer}
 	life, stop := context.WithCancel(context.Background())
 	return &Bot{
 		o:        o,

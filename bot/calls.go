@@ -5,6 +5,9 @@ import (
 	"errors"
 	"time"
 
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+
 	"github.com/belaybot/belay/pim"
 	"github.com/belaybot/belay/store"
 )
@@ -20,18 +23,31 @@ func (b *Bot) run(i Intent) step {
 		if err != nil {
 			return r, err
 		}
+		ctx, span := begin(continued(ctx, i.Trace), b.o.Tracer, "intent "+string(i.Kind), attribute.String("belay.request", r.ID), attribute.String("belay.pillar", string(r.Role.Kind)))
+		defer span.End()
 		ctx, cancel := context.WithTimeout(ctx, callTime)
 		defer cancel()
-		switch i.Kind {
-		case ToActivate:
-			return b.activate(ctx, p, r, i)
-		case ToApprove, ToDeny:
-			return b.review(ctx, p, r, i)
-		case ToCancel:
-			return b.relay(ctx, p, r, i, func() error { return p.Cancel(ctx, i.By.ID, r.Held.ID) })
-		default:
-			return b.relay(ctx, p, r, i, func() error { return p.Deactivate(ctx, i.By.ID, b.deactivation(ctx, p, r, i)) })
+		next, err := b.call(ctx, p, r, i)
+		if now, ok := next.Intent(i.ID); ok {
+			span.SetAttributes(attribute.String("belay.intent.state", string(now.State)), attribute.String("belay.intent.outcome", string(now.Outcome)))
+			if now.Refusal != nil {
+				span.SetStatus(codes.Error, string(now.Refusal.Code))
+			}
 		}
+		return next, err
+	}
+}
+
+func (b *Bot) call(ctx context.Context, p Pillar, r Request, i Intent) (Request, error) {
+	switch i.Kind {
+	case ToActivate:
+		return b.activate(ctx, p, r, i)
+	case ToApprove, ToDeny:
+		return b.review(ctx, p, r, i)
+	case ToCancel:
+		return b.relay(ctx, p, r, i, func() error { return p.Cancel(ctx, i.By.ID, r.Held.ID) })
+	default:
+		return b.relay(ctx, p, r, i, func() error { return p.Deactivate(ctx, i.By.ID, b.deactivation(ctx, p, r, i)) })
 	}
 }
 
@@ -228,7 +244,7 @@ func (b *Bot) relay(ctx context.Context, p Pillar, r Request, i Intent, call fun
 		return b.change(ctx, r.ID, Accept{Intent: i.ID})
 	}
 	if until, early := r.tooEarly(i, code, b.o.Now().UTC()); early {
-		b.o.Log.Info("too early; the call is made again", "request", r.ID, "intent", i.Kind, "code", code, "at", until)
+		b.o.Log.InfoContext(ctx, "too early; the call is made again", "request", r.ID, "intent", i.Kind, "code", code, "at", until)
 		return b.change(ctx, r.ID, Delay{Intent: i.ID, Until: until, Why: refusal(err), Unheard: true})
 	}
 	return b.failed(ctx, r, i, err)
@@ -266,10 +282,10 @@ func (b *Bot) failed(ctx context.Context, r Request, i Intent, err error) (Reque
 	log := b.o.Log.With("request", r.ID, "intent", i.Kind, "principal", i.By.ID, "code", e.Code, "graph_request_id", e.RequestID)
 	switch {
 	case e.Code == pim.CodeSignIn || e.Code == pim.CodeStepUp || e.Code == pim.CodeNotFresh:
-		log.Info("a sign-in is needed")
+		log.InfoContext(ctx, "a sign-in is needed")
 		return b.needSignIn(ctx, r, i, e)
 	case e.Code == pim.CodeNotYet && i.Tries > 6, e.Temporary() && now.Sub(i.Made) > giveUpAfter:
-		log.Error("given up")
+		log.ErrorContext(ctx, "given up")
 		if e.Ambiguous || !i.SentAt.IsZero() { // it may have been done: that is no refusal
 			return b.change(ctx, r.ID, Lost{Intent: i.ID})
 		}
@@ -279,11 +295,11 @@ func (b *Bot) failed(ctx context.Context, r Request, i Intent, err error) (Reque
 		if after, ok := e.RetryAfter(); ok {
 			wait = maxDuration(wait, after)
 		}
-		log.Warn("Microsoft did not take the call; it is made again", "in", wait, "error", e)
+		log.WarnContext(ctx, "Microsoft did not take the call; it is made again", "in", wait, "error", e)
 		b.o.Metrics.settled.WithLabelValues(string(i.Kind), "delayed").Inc()
 		return b.change(ctx, r.ID, Delay{Intent: i.ID, Until: now.Add(wait), Why: refusal(e), Unheard: !e.Ambiguous && i.SentAt.IsZero()})
 	}
-	log.Warn("refused", "error", e)
+	log.WarnContext(ctx, "refused", "error", e)
 	return b.refused(ctx, r, i, refusal(e))
 }
 
@@ -303,7 +319,7 @@ func (b *Bot) unsure(ctx context.Context, r Request, i Intent, err error) (Reque
 	if after, ok := retryAfter(err); ok {
 		wait = maxDuration(wait, after)
 	}
-	b.o.Log.Warn("what became of a call cannot be seen; it is looked up again", "request", r.ID, "intent", i.Kind, "in", wait, "error", err)
+	b.o.Log.WarnContext(ctx, "what became of a call cannot be seen; it is looked up again", "request", r.ID, "intent", i.Kind, "in", wait, "error", err)
 	return b.change(ctx, r.ID, Delay{Intent: i.ID, Until: now.Add(wait), Why: refusal(err)})
 }
 
@@ -318,7 +334,7 @@ func (b *Bot) lapse(i Intent) step {
 			}
 			all, err := p.Active(ctx, i.By.ID, r.Role.Assignment)
 			if err != nil {
-				b.o.Log.Warn("what became of a call cannot be seen", "request", r.ID, "intent", i.Kind, "error", err)
+				b.o.Log.WarnContext(ctx, "what became of a call cannot be seen", "request", r.ID, "intent", i.Kind, "error", err)
 			} else if there := r.instance(all); there != nil && begunBy(i, *there) {
 				return b.change(ctx, r.ID, Accept{Intent: i.ID}, Observed{Read: true, Instance: there}, soon{})
 			}

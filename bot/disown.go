@@ -242,7 +242,7 @@ func (b *Bot) notMe(ctx context.Context, in Inbound, a actor, p Press) Reply {
 		return reply
 	}
 	b.menu.drop(who.ID)
-	b.o.Log.Info("an approver says that a decision was not theirs", "request", r.ID, "principal", who.ID, "platform", a.User.Platform)
+	b.o.Log.InfoContext(ctx, "an approver says that a decision was not theirs", "request", r.ID, "principal", who.ID, "platform", a.User.Platform)
 	for _, id := range touched {
 		b.kick(id, true)
 	}

@@ -54,6 +54,7 @@ func (l *lookout) readLog(ctx context.Context) {
 		return
 	}
 	b.o.Metrics.polled.WithLabelValues(string(l.kind), "log").Inc()
+	b.o.Metrics.read.WithLabelValues(string(l.kind), "log").SetToCurrentTime()
 	b.reads.charge(pages(len(lines)) - 1)
 	l.dumb = ""
 	if err := l.takeLog(ctx, lines, now); err != nil {

@@ -26,7 +26,7 @@ func (b *Bot) meet(ctx context.Context, r Request) (Request, error) {
 			wait = max(wait, 10*time.Second+jitter(r.ID, now, 5*time.Minute))
 		}
 		e.Again = soonest(e.Again, now.Add(wait))
-		b.o.Log.Warn("not all of a request that was made elsewhere is known yet", "request", r.ID, "what", what, "error", err)
+		b.o.Log.WarnContext(ctx, "not all of a request that was made elsewhere is known yet", "request", r.ID, "what", what, "error", err)
 	}
 	if e.Requester.Name == "" {
 		p, err := b.principal(ctx, r)
@@ -156,7 +156,7 @@ func (b *Bot) deactivation(ctx context.Context, p Pillar, r Request, i Intent) p
 	}
 	eligible, err := p.Eligible(ctx, i.By.ID)
 	if err != nil && len(eligible) == 0 { // Microsoft says whether it does without
-		b.o.Log.Warn("the eligibility of an activation that was made elsewhere could not be read", "request", r.ID, "error", err)
+		b.o.Log.WarnContext(ctx, "the eligibility of an activation that was made elsewhere could not be read", "request", r.ID, "error", err)
 		return d
 	}
 	best := ""

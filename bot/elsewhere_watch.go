@@ -17,6 +17,9 @@ import (
 // for each pillar, and one that plans whose lists they read. All end with the bot.
 func (b *Bot) lookout() {
 	b.rounds("planning", func(ctx context.Context) { b.planLook(ctx) })
+	b.rounds("counting", func(ctx context.Context) { b.survey(ctx, b.o.Now().UTC()) })
+	var people census
+	b.rounds("counting the linked people", func(ctx context.Context) { b.countLinked(ctx, &people) })
 	var lookedAt time.Time
 	b.rounds("looking at links", func(ctx context.Context) { b.lookAtLinks(ctx, &lookedAt) })
 	for _, kind := range slices.Sorted(maps.Keys(b.o.Finders)) {
@@ -90,7 +93,6 @@ func (b *Bot) planLook(ctx context.Context) {
 	plan := b.watch.make(live, slices.Sorted(maps.Keys(b.o.Finders)), b.reads.rate, now)
 	b.reads.plan(plan.load)
 	b.o.Metrics.uncovered.Set(float64(len(plan.uncovered)))
-	b.survey(ctx, now)
 }
 
 // known are the menus in memory.
@@ -147,6 +149,9 @@ func (l *lookout) next(now time.Time) (pim.Principal, bool) {
 				best, longest = who, waits
 			}
 		}
+		if n == 0 && !l.last[best].IsZero() {
+			l.b.o.Metrics.lag.WithLabelValues(string(l.kind)).Set(max(0, longest).Seconds())
+		}
 		if p, ok := plan.people[looker{l.kind, best}]; ok {
 			l.turn[n] = now
 			return p, true
@@ -195,6 +200,7 @@ func (l *lookout) list(ctx context.Context, who pim.Principal, now time.Time) {
 		return
 	}
 	b.o.Metrics.polled.WithLabelValues(string(l.kind), "ok").Inc()
+	b.o.Metrics.read.WithLabelValues(string(l.kind), "list").SetToCurrentTime()
 	all = slices.DeleteFunc(all, func(m pim.Request) bool { return m.Assignment.Kind != l.kind || m.ID == "" })
 	b.watch.cost(looker{l.kind, who.ID}, pages(len(all)))
 	for _, m := range all {

@@ -123,7 +123,7 @@ func (b *Bot) exchange(ctx context.Context, in Inbound, e Exchange) (Reply, Late
 	return Reply{}, func(ctx context.Context) Reply {
 		err := b.exchanged(ctx, in, e)
 		if err != nil {
-			b.o.Log.Info("single sign-on did not serve", "platform", in.User.Platform, "principal", in.Principal, "error", err)
+			b.o.Log.InfoContext(ctx, "single sign-on did not serve", "platform", in.User.Platform, "principal", in.Principal, "error", err)
 			c := browserCard(b.o.Links.URL(e.ID), saySilentFailed(err))
 			return Reply{Card: &c}
 		}

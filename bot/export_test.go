@@ -124,3 +124,13 @@ func Digest(c Card) string { return digest(c) }
 func (b *Bot) Post(ctx context.Context, n Bulletin) error {
 	return b.o.Store.Update(ctx, func(tx store.Tx) error { return b.post(tx, n) })
 }
+
+// Survey counts what is open and who is linked, as Run does again and again.
+func (b *Bot) Survey(ctx context.Context) {
+	b.watch.surveyed = time.Time{}
+	b.survey(ctx, b.o.Now())
+	b.countLinked(ctx, &census{})
+}
+
+// PutRequest stores a request as it is.
+func (b *Bot) PutRequest(tx store.Tx, r Request) error { return b.docs.put(tx, Request{}, r) }

@@ -158,6 +158,7 @@ func (b *Bot) recordExtension(ctx context.Context, in Inbound, a actor, r Reques
 	id, stop, ticket, at := b.newID(), b.newID(), b.newTicket(), b.o.Now().UTC()
 	// That it is sent only after the end makes its sign-in a matter of then.
 	e.ID, e.Requester, e.Intent, e.SignedIn, e.Follows = id, a.Person, b.newID(), true, r.ID
+	e.Trace = traceOf(ctx)
 	var next Request
 	err := b.o.Store.Update(ctx, func(tx store.Tx) error {
 		old, err := b.docs.get(tx, e.Follows) // and not r.ID: this may run again
@@ -172,7 +173,7 @@ func (b *Bot) recordExtension(ctx context.Context, in Inbound, a actor, r Reques
 		}
 		events := []Event{Followed{By: id, Who: a.ID}}
 		if now {
-			events = append(events, Intended{ID: stop, Kind: ToDeactivate, By: a.Person, Reason: sayExtendReason(in.User.Platform), SignedIn: a.live, Ticket: ticket, Then: id})
+			events = append(events, Intended{ID: stop, Kind: ToDeactivate, By: a.Person, Reason: sayExtendReason(in.User.Platform), SignedIn: a.live, Ticket: ticket, Then: id, Trace: e.Trace})
 		}
 		if r, err = b.changeIn(tx, old.ID, at, events...); err != nil {
 			return err
@@ -216,7 +217,7 @@ func (b *Bot) checkFirst(ctx context.Context, p Pillar, r Request, i Intent) (ne
 		return next, true, err
 	}
 	if err != nil {
-		b.o.Log.Info("whether Microsoft would take the next activation is not known", "request", r.ID, "code", pim.CodeOf(err))
+		b.o.Log.InfoContext(ctx, "whether Microsoft would take the next activation is not known", "request", r.ID, "code", pim.CodeOf(err))
 	}
 	return r, false, nil
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/belaybot/belay/store"
 )
 
@@ -36,10 +38,13 @@ type fenced struct {
 	store.Store
 	docs  documents
 	owner string
+	trace trace.Tracer
 }
 
 // Update implements store.Store. The error of a stale step is a *LeaseLostError.
 func (f fenced) Update(ctx context.Context, fn func(store.Tx) error) error {
+	ctx, span := begin(ctx, f.trace, "commit")
+	defer span.End()
 	id, held := ctx.Value(heldLease{}).(string)
 	if !held {
 		return f.Store.Update(ctx, fn)

@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"runtime/debug"
 
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/belaybot/belay/pim"
 	"github.com/belaybot/belay/store"
 )
@@ -18,6 +21,10 @@ func (b *Bot) Handle(ctx context.Context, in Inbound) (reply Reply, later Later)
 			reply, later = b.trouble(in, fmt.Errorf("panic with a %T\n%s", p, debug.Stack())), nil
 		}
 	}()
+	ctx, span := b.o.Tracer.Start(ctx, "act "+kindOf(in.Said), trace.WithAttributes(attribute.String("belay.platform", string(in.User.Platform))))
+	defer span.End()
+	defer func() { later = b.afterwards(ctx, later) }()
+	in.Trace = traceOf(ctx)
 	b.o.Metrics.handled.WithLabelValues(string(in.User.Platform), kindOf(in.Said)).Inc()
 	if by, wait, ok := b.limits.take(in); !ok {
 		b.o.Metrics.limited.WithLabelValues(string(in.User.Platform), by).Inc()
@@ -72,6 +79,10 @@ func kindOf(s Said) string {
 		return "exchange"
 	case Left:
 		return "left"
+	case Installed:
+		return "installed"
+	case Uninstalled:
+		return "uninstalled"
 	default:
 		return fmt.Sprintf("%T", s)
 	}
@@ -281,7 +292,7 @@ func (b *Bot) trouble(in Inbound, err error) Reply {
 		title, sentence = "It is not certain what was done", sayUncertain
 	}
 	if tell {
-		b.o.Log.Error("an act could not be done", "reference", ref, "platform", in.User.Platform, "kind", kindOf(in.Said), "error", err)
+		b.o.Log.ErrorContext(continued(context.Background(), in.Trace), "an act could not be done", "reference", ref, "platform", in.User.Platform, "kind", kindOf(in.Said), "error", err)
 	}
 	return Reply{Card: plain(Bad, title, sentence)}
 }

@@ -47,6 +47,8 @@ type Inbound struct {
 	// Delivery identifies the signed bytes that this came in, where the platform
 	// signs them: the same bytes again have no effect, in any process. Empty: not known.
 	Delivery string
+	// Trace is the act's, for its log lines. The Handler sets it.
+	Trace string
 }
 
 // Said is what was done: one of Command, Press, Submit, Change, Search, Opened,

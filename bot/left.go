@@ -126,7 +126,7 @@ func (b *Bot) lookAtLinks(ctx context.Context, last *time.Time) {
 		err = b.leave(ctx, link.User, EndedAsNoMember)
 	}
 	if err != nil && ctx.Err() == nil {
-		b.o.Log.Warn("a linked user could not be looked at; tried again in an hour", "platform", link.User.Platform, "error", err)
+		b.o.Log.WarnContext(ctx, "a linked user could not be looked at; tried again in an hour", "platform", link.User.Platform, "error", err)
 	}
 }
 
@@ -159,7 +159,7 @@ func (b *Bot) leave(ctx context.Context, u User, why string) error {
 	if err != nil {
 		return err
 	}
-	b.o.Log.Info("unlinked", "platform", u.Platform, "principal", link.Principal.ID, "why", why)
+	b.o.Log.InfoContext(ctx, "unlinked", "platform", u.Platform, "principal", link.Principal.ID, "why", why)
 	b.afterEnd(link.Principal.ID, changed, link)
 	return nil
 }

@@ -11,9 +11,17 @@ type Metrics struct {
 	shown    *prometheus.CounterVec // cards by result
 	polled   *prometheus.CounterVec // readings of approvers' lists and of the audit log by result
 
+	leasesLost prometheus.Counter // leases that another process took while this one worked
+
 	uncovered prometheus.Gauge     // roles with approval of which no approver has a sign-in
 	oldestDue prometheus.Gauge     // how long the most overdue request has been due
 	open      *prometheus.GaugeVec // open requests by state
+	owed      *prometheus.GaugeVec // calls to Microsoft that are owed
+	oldest    prometheus.Gauge     // for how long the oldest of them could have been made
+	surveyed  prometheus.Gauge     // when these four were counted
+	linked    prometheus.Gauge     // people with a chat account that is bound
+	read      *prometheus.GaugeVec // when a list, or the audit log, was last read
+	lag       *prometheus.GaugeVec // for how long the most overdue list has waited
 }
 
 // NewMetrics registers the figures with reg; nil keeps them to itself.
@@ -32,9 +40,17 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		}
 		return g
 	}
-	open := prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: "belay", Name: "open_requests", Help: "Requests that are not over, by state."}, []string{"state"})
+	gauges := func(name, help string, labels ...string) *prometheus.GaugeVec {
+		g := prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: "belay", Name: name, Help: help}, labels)
+		if reg != nil {
+			reg.MustRegister(g)
+		}
+		return g
+	}
+	leasesLost := prometheus.NewCounter(prometheus.CounterOpts{Namespace: "belay", Name: "leases_lost_total",
+		Help: "Leases on requests that another process took while this one still worked on them."})
 	if reg != nil {
-		reg.MustRegister(open)
+		reg.MustRegister(leasesLost)
 	}
 	return &Metrics{
 		handled:  counter("handled_total", "Acts of people, by platform and kind.", "platform", "kind"),
@@ -46,6 +62,14 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 
 		uncovered: gauge("uncovered_roles", "Roles with approval of which no approver has a sign-in: requests made for them elsewhere are seen late."),
 		oldestDue: gauge("oldest_due_seconds", "For how long the most overdue request has waited to be settled."),
-		open:      open,
+		open:      gauges("open_requests", "Requests that are not over, by state.", "state"),
+		owed:      gauges("intents_owed", "Calls to Microsoft that are owed, by kind and state.", "kind", "state"),
+		oldest:    gauge("oldest_intent_seconds", "For how long the oldest call that could be made has been owed. Calls that wait for a sign-in or for their time do not count."),
+		surveyed:  gauge("surveyed_timestamp_seconds", "When open requests and owed calls were last counted."),
+		linked:    gauge("linked_people", "People with at least one linked chat account, counted up to 20000."),
+		read:      gauges("polled_timestamp_seconds", "When an approver's list, or the audit log, was last read, by pillar and source.", "pillar", "source"),
+		lag:       gauges("list_lag_seconds", "For how long the most overdue list of an approver has waited for its turn, by pillar.", "pillar"),
+
+		leasesLost: leasesLost,
 	}
 }

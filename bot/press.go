@@ -73,7 +73,7 @@ func (b *Bot) intend(ctx context.Context, in Inbound, a actor, p Press, kind Int
 				return err
 			}
 		}
-		events := []Event{Intended{ID: intent, Kind: kind, By: a.Person, Reason: reason, SignedIn: b.stands(a), Ticket: ticket, Fresh: b.fresh(before.Role, kind), Told: told}}
+		events := []Event{Intended{ID: intent, Kind: kind, By: a.Person, Reason: reason, SignedIn: b.stands(a), Ticket: ticket, Fresh: b.fresh(before.Role, kind), Told: told, Trace: traceOf(ctx)}}
 		if before.adopts(a, p.Copy) {
 			events = append(events, Showed{Slot: copySlot(a.ID, p.Copy), Shown: Shown{Message: p.Copy}})
 		}

@@ -42,7 +42,7 @@ func (b *Bot) observe(ctx context.Context, r Request) (Request, error) {
 	phase := pim.PhaseUnknown
 	if seen.Request != nil {
 		if phase = seen.Request.Status.Phase(); phase == pim.PhaseUnknown {
-			b.o.Log.Error("Microsoft answers with a status that is not known; the state is kept", "request", r.ID, "state", r.State, "status", seen.Request.Status)
+			b.o.Log.ErrorContext(ctx, "Microsoft answers with a status that is not known; the state is kept", "request", r.ID, "state", r.State, "status", seen.Request.Status)
 		}
 	}
 	ahead := phase == pim.PhaseGranted && now.Before(r.Ask.Start) // agreed for later: there is nothing to see yet
@@ -64,7 +64,7 @@ func (b *Bot) observe(ctx context.Context, r Request) (Request, error) {
 			wait = maxDuration(wait, after)
 		}
 		if trouble != nil {
-			b.o.Log.Warn("Microsoft could not be read", "request", r.ID, "state", r.State, "error", trouble)
+			b.o.Log.WarnContext(ctx, "Microsoft could not be read", "request", r.ID, "state", r.State, "error", trouble)
 		}
 		if told && pim.CodeOf(trouble) == pim.CodeThrottled && r.endsUnseen(now) {
 			return b.change(ctx, r.ID, postpone{now.Add(after)})
@@ -97,7 +97,7 @@ func (b *Bot) read(ctx context.Context, p Pillar, r Request) (Observed, error) {
 				})
 			}
 			if lerr != nil { // the next one may be able to
-				b.o.Log.Warn("an approver's view of the decision could not be read", "request", r.ID, "principal", a, "error", lerr)
+				b.o.Log.WarnContext(ctx, "an approver's view of the decision could not be read", "request", r.ID, "principal", a, "error", lerr)
 				continue
 			}
 			if len(approval.Stages) > 0 {

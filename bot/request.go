@@ -236,6 +236,8 @@ type Intent struct {
 	// says that it was not theirs.
 	Told     []Told `json:"told,omitempty"`
 	Disowned bool   `json:"disowned,omitempty"`
+	// Trace is that of the act that the call came of, as a traceparent; empty: none.
+	Trace string `json:"trace,omitempty"`
 }
 
 // open says that the call is still owed.

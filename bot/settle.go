@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"go.opentelemetry.io/otel/attribute"
+
 	"github.com/belaybot/belay/store"
 )
 
@@ -35,12 +37,12 @@ func (b *Bot) settle(ctx context.Context, id string) {
 	log := b.o.Log.With("request", id)
 	r, mine, err := b.lease(ctx, id)
 	if errors.Is(err, store.ErrNotFound) {
-		log.Error("the due index names a request that is not there; the entry is dropped")
+		log.ErrorContext(ctx, "the due index names a request that is not there; the entry is dropped")
 		err = b.drop(ctx, id)
 	}
 	if err != nil {
 		if ctx.Err() == nil {
-			log.Error("settling could not begin; it is tried again", "error", err)
+			log.ErrorContext(ctx, "settling could not begin; it is tried again", "error", err)
 		}
 		b.stumble(id)
 		b.holds(id) // perhaps: the store may have kept what it did not confirm
@@ -64,13 +66,16 @@ func (b *Bot) settle(ctx context.Context, id string) {
 		}
 		// A step that has begun is not cut off by a stop: its outcome would be unknown.
 		// Each call in it has its own time limit.
-		r, err = safely(holding(context.WithoutCancel(ctx), id), step, r)
+		sctx, span := begin(continued(context.WithoutCancel(ctx), r.act(b.o.Now())), b.o.Tracer, "settle", attribute.String("belay.request", id))
+		r, err = safely(holding(sctx, id), step, r)
+		span.End()
 		if lost, ok := errors.AsType[*LeaseLostError](err); ok {
-			log.Warn("another process has taken over; what this one did is left to it", "owner", lost.Owner)
+			b.o.Metrics.leasesLost.Inc()
+			log.WarnContext(sctx, "another process has taken over; what this one did is left to it", "owner", lost.Owner)
 			return
 		}
 		if failed = err != nil; failed {
-			log.Error("settling was cut short; it is tried again", "state", r.State, "error", err)
+			log.ErrorContext(sctx, "settling was cut short; it is tried again", "state", r.State, "error", err)
 			break
 		}
 	}
@@ -82,7 +87,7 @@ func (b *Bot) settle(ctx context.Context, id string) {
 	}
 	// A stop must not leave the lease behind for its whole time.
 	if err := b.release(context.WithoutCancel(ctx), id, pause); err != nil {
-		log.Error("the lease could not be given back; that is tried again, and it runs out by itself", "error", err)
+		log.ErrorContext(ctx, "the lease could not be given back; that is tried again, and it runs out by itself", "error", err)
 		if !failed {
 			b.stumble(id)
 		}

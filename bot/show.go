@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/belaybot/belay/pim"
@@ -54,6 +56,8 @@ func (b *Bot) showOne(ctx context.Context, r Request, w Want) Event {
 // display posts or updates one card of a document, and is all of Belay's writing to places
 // that outlives a moment. lost: the message is not there any more.
 func (b *Bot) display(ctx context.Context, id string, w Want, shown Shown) (next Shown, lost bool) {
+	ctx, span := begin(ctx, b.o.Tracer, "card", attribute.String("belay.platform", string(w.At.Platform)))
+	defer span.End()
 	ctx, cancel := context.WithTimeout(ctx, chatTime)
 	defer cancel()
 	chat, ok := b.o.Chats[w.At.Platform]
@@ -74,8 +78,9 @@ func (b *Bot) display(ctx context.Context, id string, w Want, shown Shown) (next
 		return Shown{Message: m, Digest: digest(w.Card), Told: shown.Told}, false
 	}
 	code := chatCode(err)
+	span.SetStatus(codes.Error, string(code))
 	b.o.Metrics.shown.WithLabelValues(string(w.At.Platform), string(code)).Inc()
-	b.o.Log.Warn("a card could not be shown", "request", id, "slot", w.Slot, "platform", w.At.Platform, "code", code, "error", err)
+	b.o.Log.WarnContext(ctx, "a card could not be shown", "request", id, "slot", w.Slot, "platform", w.At.Platform, "code", code, "error", err)
 	if code == ChatGone && shown.Message.ID != "" {
 		return Shown{}, true
 	}
@@ -121,7 +126,7 @@ func (b *Bot) route(ctx context.Context, r Request) (Request, error) {
 		}
 		policy, err := p.Policy(ctx, r.Requester.ID, r.Role.Assignment)
 		if err != nil { // a list that cannot be read means nobody, until it can
-			b.o.Log.Warn("the approvers could not be read", "request", r.ID, "error", err)
+			b.o.Log.WarnContext(ctx, "the approvers could not be read", "request", r.ID, "error", err)
 			return b.change(ctx, r.ID, Routed{Again: b.o.Now().UTC().Add(time.Minute)})
 		}
 		approvers, e.Approvers, e.Groups, e.Default = policy.Approvers, policy.Approvers, policy.ApproverGroups, policy.DefaultApprovers
@@ -200,7 +205,7 @@ func (b *Bot) reach(ctx context.Context, p pim.Principal) (at []Conversation, al
 			at = append(at, c)
 		case code != ChatUnreachable:
 			all = false
-			b.o.Log.Warn("an approver could not be looked up", "platform", platform, "principal", p.ID, "code", code, "error", err)
+			b.o.Log.WarnContext(ctx, "an approver could not be looked up", "platform", platform, "principal", p.ID, "code", code, "error", err)
 		}
 	}
 	return at, all, nil

@@ -57,7 +57,7 @@ func (b *Bot) SignedIn(ctx context.Context, principal string, t Ticket) error {
 			fmt.Sprintf("Approved in %s through Belay.", platformName(t.User.Platform)))
 		if chat := b.o.Chats[t.User.Platform]; reply.Card != nil && reply.Card.Tone == Bad && chat != nil && a.Direct.ID != "" {
 			if _, err := chat.Post(ctx, a.Direct, "after-link/"+t.Request+"/"+principal, *reply.Card); err != nil {
-				b.o.Log.Warn("an approver could not be told why their press has no effect", "request", t.Request, "error", err)
+				b.o.Log.WarnContext(ctx, "an approver could not be told why their press has no effect", "request", t.Request, "error", err)
 			}
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/belaybot/belay/pim"
 	"github.com/belaybot/belay/store"
 )
 
@@ -20,10 +21,12 @@ func (b *Bot) survey(ctx context.Context, now time.Time) {
 		return
 	}
 	b.watch.surveyed = now
-	states, oldest := map[State]int{}, time.Duration(0)
+	states, owed, oldest, late := map[State]int{}, map[debt]int{}, time.Duration(0), time.Duration(0)
 	err := b.o.Store.View(ctx, func(tx store.Tx) error {
 		clear(states)
+		clear(owed)
 		first := true
+		late = 0
 		return dueIndex.Scan(tx, "", "", func(key string, _ struct{}) error {
 			at, id := dueTime(key), key[17:]
 			if first {
@@ -35,6 +38,9 @@ func (b *Bot) survey(ctx context.Context, now time.Time) {
 			r, err := b.docs.get(tx, id)
 			if err == nil && !r.State.Final() {
 				states[r.State]++
+			}
+			if err == nil {
+				late = max(late, r.owes(owed, now))
 			}
 			return ignoreMissing(err)
 		})
@@ -51,4 +57,72 @@ func (b *Bot) survey(ctx context.Context, now time.Time) {
 		b.watch.counted += states[s]
 		b.o.Metrics.open.WithLabelValues(string(s)).Set(float64(states[s]))
 	}
+	for _, k := range []IntentKind{ToActivate, ToCancel, ToDeactivate, ToApprove, ToDeny} {
+		for _, s := range []IntentState{IntentReady, IntentWaiting, IntentSent} {
+			b.o.Metrics.owed.WithLabelValues(string(k), string(s)).Set(float64(owed[debt{k, s}]))
+		}
+	}
+	b.o.Metrics.oldest.Set(late.Seconds())
+	b.o.Metrics.surveyed.SetToCurrentTime()
+}
+
+// debt is what owed calls are told apart by.
+type debt struct {
+	kind  IntentKind
+	state IntentState
+}
+
+// owes counts the calls that are owed for r, and says for how long the oldest of those
+// that can be made has been. What nobody has tried yet and is to be made later is not late.
+func (r Request) owes(all map[debt]int, now time.Time) (late time.Duration) {
+	for _, i := range r.Intents {
+		if !i.open() {
+			continue
+		}
+		all[debt{i.Kind, i.State}]++
+		if r.runnable(i) && (i.Tries > 0 || i.Calls > 0 || !now.Before(i.NotBefore)) {
+			since := i.Made
+			if i.Calls == 0 && i.Tries == 0 {
+				since = maxTime(since, i.NotBefore)
+			}
+			if i.Kind == ToActivate {
+				since = maxTime(since, r.Freed)
+			}
+			late = max(late, now.Sub(since))
+		}
+	}
+	return late
+}
+
+// countEvery is how often the linked people are counted, of many the less often.
+func countEvery(people int) time.Duration {
+	return time.Minute + time.Duration(people)*3*time.Millisecond
+}
+
+// census is when the linked people were last counted, and how many they were.
+type census struct {
+	at     time.Time
+	people int
+}
+
+// countLinked counts the linked people, where it is time to.
+func (b *Bot) countLinked(ctx context.Context, last *census) {
+	now := b.o.Now().UTC()
+	if over(now, last.at, countEvery(last.people)) < 0 {
+		return
+	}
+	last.at = now
+	var linked []pim.Principal
+	err := b.o.Store.View(ctx, func(tx store.Tx) (err error) {
+		linked, err = b.o.Links.Linked(tx, mostLinked)
+		return err
+	})
+	if err != nil {
+		if ctx.Err() == nil {
+			b.o.Log.Warn("the linked people could not be counted", "error", err)
+		}
+		return
+	}
+	last.people = len(linked)
+	b.o.Metrics.linked.Set(float64(last.people))
 }

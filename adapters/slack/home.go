@@ -20,7 +20,7 @@ func (a *Adapter) openHome(w http.ResponseWriter, d delivery, s *scene) {
 	a.acknowledge(w, nil)
 	go func() {
 		defer release()
-		a.inBackground(func(ctx context.Context) { a.showHome(ctx, s) })
+		a.inBackground(s.act, func(ctx context.Context) { a.showHome(ctx, s) })
 	}()
 }
 
@@ -113,9 +113,9 @@ func (a *Adapter) publish(ctx context.Context, s *scene, r bot.Reply, hash strin
 		return shown.Hash
 	case refusedAs(err, "hash_conflict"): // the page was asked for again meanwhile
 	case refusedAs(err, "not_enabled"):
-		a.opts.Log.Warn("the Home tab of the Slack app is switched off: update the app with the manifest of this version")
+		a.opts.Log.WarnContext(ctx, "the Home tab of the Slack app is switched off: update the app with the manifest of this version")
 	default:
-		a.opts.Log.Error("the Home tab could not be shown", "user", s.user.ID, "error", err)
+		a.opts.Log.ErrorContext(ctx, "the Home tab could not be shown", "user", s.user.ID, "error", err)
 	}
 	return hash
 }

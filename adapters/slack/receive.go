@@ -10,6 +10,7 @@ import (
 
 	"github.com/belaybot/belay/bot"
 	slackgo "github.com/slack-go/slack"
+	"go.opentelemetry.io/otel/trace"
 )
 
 // refuse answers a delivery that nothing was done for; the same bytes may come
@@ -30,7 +31,7 @@ func (a *Adapter) serveCommand(w http.ResponseWriter, r *http.Request, d deliver
 	case c.app != "" && c.app != a.opts.AppID: // older deliveries do not name the app
 		a.refuse(w, d, http.StatusForbidden, "for another app")
 	default:
-		s := a.scene(c.origin)
+		s := a.scene(c.origin, d)
 		s.delivery = d.sig.String()
 		s.trigger, s.responseURL = c.trigger, c.responseURL
 		a.answer(w, d, c.origin, s, bot.Command{Text: c.text}, ackCommand)
@@ -51,7 +52,7 @@ func (a *Adapter) serveInteraction(w http.ResponseWriter, r *http.Request, d del
 	if in.View.ID != "" {
 		o.channel = in.memo().Channel
 	}
-	s := a.scene(o)
+	s := a.scene(o, d)
 	s.delivery = d.sig.String()
 	s.trigger, s.responseURL, s.ephemeral = in.TriggerID, in.ResponseURL, in.Container.Ephemeral
 	switch {
@@ -112,7 +113,7 @@ func (a *Adapter) serveOptions(w http.ResponseWriter, r *http.Request, d deliver
 	}
 	o := in.origin()
 	o.channel = in.memo().Channel
-	reply, _ := a.hear(o, a.scene(o), bot.Search{
+	reply, _ := a.hear(o, a.scene(o, d), bot.Search{
 		Verb: bot.Verb(in.View.CallbackID), ID: in.memo().ID, Field: in.ActionID, Text: in.Value})
 	found := struct {
 		Options []*slackgo.OptionBlockObject `json:"options"`
@@ -140,7 +141,7 @@ func (a *Adapter) serveEvent(w http.ResponseWriter, _ *http.Request, d delivery)
 	log := a.opts.Log.With("team", e.TeamID, "enterprise", e.EnterpriseID, "event", e.ID)
 	switch {
 	case e.opensHome():
-		a.openHome(w, d, a.scene(e.origin()))
+		a.openHome(w, d, a.scene(e.origin(), d))
 		return
 	case e.Event.Type == "user_change":
 		a.userChanged(w, d, e)
@@ -199,12 +200,12 @@ func (a *Adapter) answer(w http.ResponseWriter, d delivery, o origin, s *scene, 
 	}
 	go func() {
 		defer release()
-		a.inBackground(func(ctx context.Context) { a.present(ctx, s, rest, later) })
+		a.inBackground(s.act, func(ctx context.Context) { a.present(ctx, s, rest, later) })
 	}()
 }
 
-// inBackground does what is left to do after an acknowledgement.
-func (a *Adapter) inBackground(do func(context.Context)) {
+// inBackground does what is left to do after an acknowledgement, as a part of that act.
+func (a *Adapter) inBackground(act trace.SpanContext, do func(context.Context)) {
 	defer func() {
 		if p := recover(); p != nil {
 			a.opts.Log.Error("a panic after an acknowledgement", "panic", fmt.Sprintf("%T", p), "stack", string(debug.Stack()))
@@ -212,7 +213,7 @@ func (a *Adapter) inBackground(do func(context.Context)) {
 	}()
 	ctx, cancel := context.WithTimeout(a.ctx, laterTime)
 	defer cancel()
-	do(ctx)
+	do(trace.ContextWithSpanContext(ctx, act))
 }
 
 // hear asks the handler, or refuses in its place who may not talk to it.
@@ -226,7 +227,7 @@ func (a *Adapter) hear(o origin, s *scene, said bot.Said) (bot.Reply, bot.Later)
 	}
 	ctx, cancel := context.WithTimeout(a.ctx, handTime)
 	defer cancel()
-	return a.opts.Handler.Handle(ctx, bot.Inbound{User: s.user, At: s.at, Said: said, Delivery: s.delivery})
+	return a.opts.Handler.Handle(trace.ContextWithSpanContext(ctx, s.act), bot.Inbound{User: s.user, At: s.at, Said: said, Delivery: s.delivery})
 }
 
 // denies is the sentence for who may not talk to the handler. Guests are full
@@ -274,8 +275,9 @@ func (a *Adapter) acknowledge(w http.ResponseWriter, body any) {
 }
 
 // scene is where the answer to what o did can be shown.
-func (a *Adapter) scene(o origin) *scene {
+func (a *Adapter) scene(o origin, d delivery) *scene {
 	return &scene{
+		act:  d.act,
 		from: o,
 		at:   place(o.team, o.channel, o.user),
 		user: bot.User{Platform: bot.Slack, Tenant: o.team, ID: o.user, Name: o.name},

@@ -8,6 +8,7 @@ import (
 
 	"github.com/belaybot/belay/bot"
 	slackgo "github.com/slack-go/slack"
+	"go.opentelemetry.io/otel/trace"
 )
 
 // scene is where a person did something, and so where the answer is shown.
@@ -15,9 +16,10 @@ type scene struct {
 	from        origin
 	at          bot.Conversation
 	user        bot.User
-	delivery    string    // identifies the bytes that said it; empty: it only reads
-	trigger     string    // opens one modal
-	by          time.Time // until then
+	act         trace.SpanContext // as of the delivery
+	delivery    string            // identifies the bytes that said it; empty: it only reads
+	trigger     string            // opens one modal
+	by          time.Time         // until then
 	responseURL string
 	ephemeral   bool // what was pressed is an ephemeral message, which can be replaced
 	replaced    bool // and was
@@ -160,7 +162,7 @@ func (a *Adapter) show(ctx context.Context, s *scene, r bot.Reply, inModal bool)
 		err = a.tell(ctx, s, r)
 	}
 	if err != nil && !errors.Is(err, errClosed) {
-		a.opts.Log.Error("an answer could not be shown in Slack", "user", s.user.ID, "error", err)
+		a.opts.Log.ErrorContext(ctx, "an answer could not be shown in Slack", "user", s.user.ID, "error", err)
 	}
 }
 
@@ -244,7 +246,7 @@ func (a *Adapter) tell(ctx context.Context, s *scene, r bot.Reply) error {
 		if err == nil {
 			return nil
 		}
-		a.opts.Log.Warn("a response URL did not take an answer", "user", s.user.ID, "error", err)
+		a.opts.Log.WarnContext(ctx, "a response URL did not take an answer", "user", s.user.ID, "error", err)
 	}
 	return a.patiently(ctx, time.Time{}, func() error {
 		if s.home { // who looks at the Home tab does not see what is ephemeral elsewhere

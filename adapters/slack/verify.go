@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"go.opentelemetry.io/otel/trace"
 )
 
 const (
@@ -30,6 +32,7 @@ func (s signature) String() string { return hex.EncodeToString(s[:]) }
 type delivery struct {
 	body []byte
 	sig  signature
+	act  trace.SpanContext // of what is traced of it; zero: nothing is
 }
 
 // verified hands a request's body to next once it is proven to come from Slack,
@@ -62,7 +65,7 @@ func (a *Adapter) verified(next func(http.ResponseWriter, *http.Request, deliver
 			http.Error(w, "not signed by Slack", http.StatusUnauthorized)
 			return
 		}
-		next(w, r, delivery{body: body, sig: sig})
+		next(w, r, delivery{body: body, sig: sig, act: trace.SpanContextFromContext(r.Context())})
 	}
 }
 

@@ -88,7 +88,7 @@ func (s *spot) try(ctx context.Context, r bot.Reply) {
 		var e *bot.ChatError
 		again := errors.As(err, &e) && (e.Code == bot.ChatThrottled || e.Code == bot.ChatUnavailable && !e.Ambiguous)
 		if !again || n == answerTries || s.a.wait(ctx, min(max(e.After, answerWait), answerLimit)) != nil {
-			s.a.opts.Log.Warn("teams: an answer could not be shown", "error", err, "tries", n)
+			s.a.opts.Log.WarnContext(ctx, "teams: an answer could not be shown", "error", err, "tries", n)
 			return
 		}
 	}
@@ -143,7 +143,7 @@ func (s *spot) show(ctx context.Context, r bot.Reply) error {
 	if s.notice && s.shown == inChat {
 		s.notice = false
 		if err := s.say(ctx, wordInChat); err != nil {
-			s.a.opts.Log.Info("teams: a notice could not be shown", "error", err)
+			s.a.opts.Log.InfoContext(ctx, "teams: a notice could not be shown", "error", err)
 		}
 	}
 	return nil

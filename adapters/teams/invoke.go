@@ -84,7 +84,7 @@ func (a *Adapter) action(ctx context.Context, d *delivery) response {
 	if message || later != nil {
 		running = true
 		s := a.spotOf(d, p)
-		a.jobs.run(func(ctx context.Context) { s.answer(ctx, reply, later) })
+		a.jobs.run(ctx, func(ctx context.Context) { s.answer(ctx, reply, later) })
 	}
 	return answer.response()
 }

@@ -7,6 +7,8 @@ import (
 	"runtime/debug"
 	"sync"
 	"time"
+
+	"go.opentelemetry.io/otel/trace"
 )
 
 const (
@@ -55,14 +57,16 @@ func (j *jobs) free() {
 	j.wg.Done()
 }
 
-// run does something in a place that was taken.
-func (j *jobs) run(do func(ctx context.Context)) {
+// run does something in a place that was taken, as a part of the act that of is the
+// context of.
+func (j *jobs) run(of context.Context, do func(ctx context.Context)) {
+	act := trace.SpanContextFromContext(of)
 	go func() {
 		defer j.free()
 		defer j.recovered()
 		ctx, cancel := context.WithTimeout(j.ctx, jobTime)
 		defer cancel()
-		do(ctx)
+		do(trace.ContextWithSpanContext(ctx, act))
 	}()
 }
 

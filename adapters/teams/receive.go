@@ -144,7 +144,7 @@ func (a *Adapter) among(members []schema.ChannelAccount) bool {
 // afterwards. What the act changed is on disk before the acknowledgement.
 func (a *Adapter) answerLater(ctx context.Context, d *delivery, p press, s *spot) response {
 	if !a.jobs.take() {
-		a.opts.Log.Warn("teams: busy, a delivery was put off", "activity", d.Type)
+		a.opts.Log.WarnContext(ctx, "teams: busy, a delivery was put off", "activity", d.Type)
 		return response{status: http.StatusServiceUnavailable}
 	}
 	running := false
@@ -156,7 +156,7 @@ func (a *Adapter) answerLater(ctx context.Context, d *delivery, p press, s *spot
 	reply, later := p.corrected(a.handle(ctx, d, p.said))
 	if !empty(reply) || later != nil {
 		running = true
-		a.jobs.run(func(ctx context.Context) { s.answer(ctx, reply, later) })
+		a.jobs.run(ctx, func(ctx context.Context) { s.answer(ctx, reply, later) })
 	}
 	return response{status: http.StatusOK}
 }

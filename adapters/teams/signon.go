@@ -92,7 +92,7 @@ func (a *Adapter) exchange(ctx context.Context, d *delivery, raw json.RawMessage
 	case later != nil:
 		running = true
 		s := a.spotOf(d, p)
-		a.jobs.run(func(ctx context.Context) { s.answer(ctx, bot.Reply{}, later) })
+		a.jobs.run(ctx, func(ctx context.Context) { s.answer(ctx, bot.Reply{}, later) })
 	case reply.Card != nil:
 		return refuse(line(sentence(*reply.Card), maxToast))
 	}

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/net/netutil"
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/time/rate"
@@ -58,6 +59,9 @@ type App struct {
 	slack   *slack.Adapter
 	teams   *teams.Adapter
 	metrics *prometheus.Registry
+	tracer  trace.Tracer
+	spans   *spans
+	tokens  ownTokens
 	public  http.Handler
 	on, in  net.Listener  // public and private
 	ctl     net.Listener  // for commands; nil: they cannot reach this process
@@ -127,6 +131,8 @@ func openStore(ctx context.Context, cfg Config, o Options) (_ *App, err error) {
 	commits := prometheus.NewHistogram(prometheus.HistogramOpts{Namespace: "belay", Name: "commit_seconds",
 		Help: "Time of a commit to disk.", Buckets: prometheus.ExponentialBuckets(0.0001, 2, 16)})
 	a.metrics.MustRegister(commits)
+	measureProcess(a.metrics)
+	a.tokens = newOwnTokens(a.metrics)
 	a.store, a.keys, err = cfg.openDatabase(ctx, client, keyFile, func(_ int, d time.Duration) { commits.Observe(d.Seconds()) })
 	if err != nil {
 		a.store = nil // not an interface that holds none
@@ -137,7 +143,8 @@ func openStore(ctx context.Context, cfg Config, o Options) (_ *App, err error) {
 			err = errors.Join(err, a.Close())
 		}
 	}()
-	a.sealed = trail.Recording(store.Seal(a.store, a.keys))
+	a.measureStore()
+	a.sealed = trail.Recording(store.Seal(counted(a.store, a.metrics), a.keys))
 	if err := store.CheckKeys(ctx, a.sealed); err != nil {
 		return nil, fmt.Errorf("the key file %s does not belong to the database; put back the one that does: %w", keyFile.Path, err)
 	}
@@ -153,7 +160,11 @@ func openStore(ctx context.Context, cfg Config, o Options) (_ *App, err error) {
 		return nil, err
 	}
 	a.watchTrail()
-	limitEgress(client, cfg, a.metrics)
+	out := limitEgress(client, cfg, a.metrics)
+	if a.tracer, a.spans, err = newTracer(cfg.Telemetry, client, a.owner, a.metrics, a.log); err != nil {
+		return nil, err
+	}
+	out.tracer = a.tracer
 	return a, a.wire(client, o.Now)
 }
 
@@ -173,7 +184,7 @@ func (a *App) wire(client *http.Client, now func() time.Time) error {
 	if err != nil {
 		return err
 	}
-	roles, err := graph.New(graph.Options{BaseURL: cfg.Endpoints.Graph, HTTP: client, Tokens: people, Now: now,
+	roles, err := graph.New(graph.Options{BaseURL: cfg.Endpoints.Graph, HTTP: client, Tokens: countedTokens{people, "graph", a.tokens}, Now: now,
 		PolicyAge: cfg.Entra.PolicyMaxAge, Log: a.log})
 	if err != nil {
 		return err
@@ -182,7 +193,7 @@ func (a *App) wire(client *http.Client, now func() time.Time) error {
 	pillars := map[pim.Kind]bot.Pillar{pim.EntraRole: roles, pim.Group: groups}
 	finders := map[pim.Kind]bot.Finder{pim.EntraRole: roles, pim.Group: groups}
 	if cfg.azure() {
-		resources, err := arm.New(arm.Options{BaseURL: cfg.Endpoints.ARM, HTTP: client, Tokens: people.Resource(pim.AzureResource), Approvers: roles,
+		resources, err := arm.New(arm.Options{BaseURL: cfg.Endpoints.ARM, HTTP: client, Tokens: countedTokens{people.Resource(pim.AzureResource), "arm", a.tokens}, Approvers: roles,
 			Now: now, PolicyAge: cfg.Entra.PolicyMaxAge, Log: a.log})
 		if err != nil {
 			return err
@@ -237,7 +248,7 @@ func (a *App) wire(client *http.Client, now func() time.Time) error {
 	a.bot, err = bot.New(bot.Options{EachTime: !cfg.Entra.KeepSignIns, SingleSignOn: signOn, Store: sealed, Pseudonym: keys.Pseudonym, Trail: a.trail, Pillars: pillars, Finders: finders, GroupRoles: roles.GroupRoles,
 		Acknowledge: cfg.Requests.acknowledge, Presence: cfg.Approval.fresh, WarnBefore: cfg.Requests.WarnBefore, Quiet: quiet, Directory: roles, Grants: people, Links: links, Chats: chats, Profiles: profiles, Notices: cfg.Routing(), Members: roles.Members, Portal: cfg.Endpoints.Portal,
 		Now: now, Owner: a.owner, Hints: hints, Reads: rate.Limit(float64(cfg.Entra.ReadsPerMinute) / 60),
-		Limits: bot.Limits{PerMinute: cfg.Limits.ActsPerMinute, Burst: cfg.Limits.ActsBurst, TenantPerMinute: cfg.Limits.TenantActsPerMinute}, Log: a.log, Metrics: bot.NewMetrics(a.metrics)})
+		Limits: bot.Limits{PerMinute: cfg.Limits.ActsPerMinute, Burst: cfg.Limits.ActsBurst, TenantPerMinute: cfg.Limits.TenantActsPerMinute}, Log: a.log, Metrics: bot.NewMetrics(a.metrics), Tracer: a.tracer})
 	if err != nil {
 		return err
 	}
@@ -251,7 +262,7 @@ func (a *App) wire(client *http.Client, now func() time.Time) error {
 	}
 	mux.Handle("/link/", pages)
 	mux.Handle("/signin/", pages)
-	a.public = newGate(guarded(mux, a.log), cfg, a.metrics)
+	a.public = newGate(newFront(guarded(mux, a.log), a.tracer, a.metrics), cfg, a.metrics)
 	return nil
 }
 
@@ -273,7 +284,7 @@ func (a *App) newTeams(client *http.Client, h bot.Handler) (*teams.Adapter, erro
 	if err != nil {
 		return nil, fmt.Errorf("teams: %w", err)
 	}
-	return teams.New(teams.Options{AppID: t.AppID, TenantID: a.cfg.Entra.TenantID, Credential: token, Scope: t.Scope,
+	return teams.New(teams.Options{AppID: t.AppID, TenantID: a.cfg.Entra.TenantID, Credential: countedCredential{token, a.tokens}, Scope: t.Scope,
 		OpenIDMetadata: a.cfg.Endpoints.BotOpenID, Issuer: t.Issuer, ServiceHosts: t.ServiceHosts, ServiceURL: t.ServiceURL,
 		AllowHTTP:    true, // for loopback only; every other host is refused by the configuration's check and by the adapter
 		SingleSignOn: t.signOn(), HTTP: client, Handler: h, Log: a.log})
@@ -329,6 +340,7 @@ func (a *App) Close() error {
 			}
 		}
 	}
+	errs = append(errs, a.endTraces())
 	if a.store != nil {
 		errs = append(errs, a.store.Close())
 	}
@@ -380,5 +392,5 @@ func (a *App) Run(ctx context.Context) error {
 	go func() { trailed <- a.trail.Run(chaining) }()
 	err := g.Wait()
 	stopChain() // last of all, so that what was done at the very end is chained
-	return errors.Join(err, <-trailed, a.store.Close())
+	return errors.Join(err, <-trailed, a.endTraces(), a.store.Close())
 }

@@ -29,6 +29,7 @@ type Config struct {
 	Notices   Notices   `koanf:"notices"`
 	Security  Security  `koanf:"security"`
 	Audit     Audit     `koanf:"audit"`
+	Telemetry Telemetry `koanf:"telemetry"`
 }
 
 // Entra is Belay's app registration and how people sign in.
@@ -144,6 +145,13 @@ type Approval struct {
 type Audit struct {
 	Keep      time.Duration `koanf:"keep" default:"9600h" doc:"How long an event is kept, at least 720h (30 days). 0s: for ever."`
 	KeepTexts time.Duration `koanf:"keep_texts" default:"0s" doc:"How long names, justifications and tickets are kept, at least 24h. 0s: as long as their event."`
+}
+
+// Telemetry says where traces go. Metrics are on the private listener, whatever it says.
+type Telemetry struct {
+	Endpoint string `koanf:"endpoint" doc:"OTLP/HTTP address of a collector of traces, such as https://otel.example.com:4318/v1/traces. Empty: no trace leaves Belay."`
+	Headers  Secret `koanf:"headers" doc:"Headers for the collector, such as an API key: name=value, several with a comma between them."`
+	Sample   int    `koanf:"sample" default:"100" doc:"How many of a hundred acts are traced, 1 to 100."`
 }
 
 // Acknowledgement is a text that a requester has to tick before asking for some

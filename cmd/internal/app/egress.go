@@ -5,10 +5,11 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
 
 	"github.com/belaybot/belay/adapters/slack"
 	"github.com/belaybot/belay/adapters/teams"
@@ -21,8 +22,8 @@ import (
 type egress struct {
 	next    http.RoundTripper
 	origins map[string]string // scheme, host and port → service
-	calls   *prometheus.CounterVec
-	refused prometheus.Counter
+	tracer  trace.Tracer
+	outside
 }
 
 // An EgressError is a call that was not made, because it would have left to a host
@@ -46,14 +47,10 @@ var (
 )
 
 // limitEgress puts egress around the transport of client.
-func limitEgress(client *http.Client, c Config, reg prometheus.Registerer) {
-	e := &egress{next: client.Transport, origins: c.origins(), calls: prometheus.NewCounterVec(prometheus.CounterOpts{
-		Namespace: "belay", Name: "outside_calls_total", Help: "Calls to services outside, by service and HTTP status (0: no answer)."},
-		[]string{"service", "status"}),
-		refused: prometheus.NewCounter(prometheus.CounterOpts{Namespace: "belay", Name: "outside_refused_total",
-			Help: "Calls that were not made, because their host is not in the configuration or they followed a redirect."})}
-	reg.MustRegister(e.calls, e.refused)
+func limitEgress(client *http.Client, c Config, reg prometheus.Registerer) *egress {
+	e := &egress{next: client.Transport, origins: c.origins(), tracer: noop.NewTracerProvider().Tracer(""), outside: newOutside(reg)}
 	client.Transport = e
+	return e
 }
 
 // origins are where calls may go, with the name under which they are counted.
@@ -91,6 +88,7 @@ func (c Config) origins() map[string]string {
 	if c.azure() {
 		add("arm", c.Endpoints.ARM)
 	}
+	add(telemetry, c.Telemetry.Endpoint)
 	add("graph", c.Endpoints.Graph)
 	add("login", c.Endpoints.Login)
 	return all
@@ -124,11 +122,5 @@ func (e *egress) RoundTrip(r *http.Request) (*http.Response, error) {
 		}
 		return nil, &EgressError{Host: r.URL.Hostname(), Err: why}
 	}
-	resp, err := e.next.RoundTrip(r)
-	status := 0
-	if err == nil {
-		status = resp.StatusCode
-	}
-	e.calls.WithLabelValues(service, strconv.Itoa(status)).Inc()
-	return resp, err
+	return e.measured(service, r)
 }

@@ -46,10 +46,10 @@ func TestOutsideCallsAreCounted(t *testing.T) {
 	if n := testutil.CollectAndCount(e.calls); n != 2 {
 		t.Errorf("%d series", n)
 	}
-	if n := testutil.ToFloat64(e.calls.WithLabelValues("graph", "429")); n != 1 {
+	if n := testutil.ToFloat64(e.calls.WithLabelValues("graph", other, "429")); n != 1 {
 		t.Errorf("graph 429: %v", n)
 	}
-	if n := testutil.ToFloat64(e.calls.WithLabelValues("arm", "0")); n != 2 {
+	if n := testutil.ToFloat64(e.calls.WithLabelValues("arm", other, "0")); n != 2 {
 		t.Errorf("arm without answer: %v", n)
 	}
 }

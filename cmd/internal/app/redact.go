@@ -14,7 +14,7 @@ import (
 var logKeys = []string{
 	"account", "activity", "at", "checkpoint", "code", "command", "correlation", "enterprise", "error", "event", "graph_request_id", "id", "in", "intent", "items", "key", "kind",
 	"new", "owner", "page", "panic", "path", "pillar", "platform", "principal", "private", "public", "reason", "records", "reference", "request", "role", "service", "setting", "shape", "size", "slot",
-	"socket", "stack", "state", "status", "team", "tries", "type", "user", "user_team", "what", "why",
+	"socket", "stack", "state", "status", "team", "trace", "tries", "type", "user", "user_team", "what", "why",
 }
 
 // exact are those of them whose texts are written as they are, although they look
@@ -38,6 +38,7 @@ func (h redact) Handle(ctx context.Context, r slog.Record) error {
 		out.AddAttrs(fit(a))
 		return true
 	})
+	out.AddAttrs(traced(ctx)...)
 	return h.next.Handle(ctx, out)
 }
 

@@ -98,6 +98,7 @@ func (c Config) Validate() []string {
 	v.approval(c.Approval)
 	v.limits(c.Limits)
 	v.notices(c)
+	v.telemetry(c.Telemetry)
 	return v.faults
 }
 

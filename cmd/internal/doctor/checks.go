@@ -10,6 +10,8 @@ const (
 func hasSlack(c app.Config) bool { return c.Slack.AppID != "" }
 func hasTeams(c app.Config) bool { return c.Teams.AppID != "" }
 
+func hasCollector(c app.Config) bool { return c.Telemetry.Endpoint != "" }
+
 func hasCertificate(c app.Config) bool {
 	return c.Entra.CertificateFile != "" || c.Teams.CertificateFile != ""
 }
@@ -65,6 +67,7 @@ func checks() []check {
 
 		{id: "notices.rules", group: "Notices", looked: "who hears by which rule, and that each can be reached", local: true, applies: hasRules, do: (*visit).rules},
 		{id: "notices.named", group: "Notices", looked: "that the groups, people and roles that rules name are there", applies: hasRules, do: (*visit).namedThere},
+		{id: "telemetry.collector", group: "Telemetry", looked: "the collector of traces", applies: hasCollector, do: (*visit).collector},
 
 		{id: "address", group: "Address", looked: "the public address and when its certificate ends", do: (*visit).address},
 

@@ -289,6 +289,12 @@ var broken = map[string]struct {
 	}, "notices.named", map[string]Verdict{"notices.named": Unknown}, []string{"--graph-token-file"}},
 	"a rule for a group that is not there": {ruled(app.NoticeRule{Name: "r", Groups: []string{"00000000-0000-4000-8000-00000000dead"}, Silent: true}),
 		"notices.named", map[string]Verdict{"notices.named": Warning}, []string{"r: there is no group 00000000-0000-4000-8000-00000000dead"}},
+	"the collector is down":            {func(w *world) { w.cfg.Telemetry.Endpoint = "https://127.0.0.1:1/v1/traces" }, "telemetry.collector", map[string]Verdict{"telemetry.collector": Warning}, []string{"telemetry.endpoint"}},
+	"the collector is at another path": {func(w *world) { w.cfg.Telemetry.Endpoint = w.urls["public"] + "/v1/trace" }, "telemetry.collector", map[string]Verdict{"telemetry.collector": Warning}, []string{"/v1/traces"}},
+	"the collector takes no reads": {func(w *world) {
+		w.cfg.Telemetry.Endpoint = w.urls["public"] + "/v1/traces"
+		answers("public", "/v1/traces", http.StatusMethodNotAllowed, "")(w)
+	}, "telemetry.collector", map[string]Verdict{"telemetry.collector": OK}, nil},
 
 	"others may enter the data directory": {mode(func(w *world) string { return w.cfg.Data }, 0o755), "data.directory", map[string]Verdict{"data.directory": Fault}, []string{"0755", "chmod 700"}},
 	"others may read the keys":            {mode(func(w *world) string { return w.cfg.KeyFile() }, 0o644), "data.keys", map[string]Verdict{"data.keys": Fault}, []string{"0644", "chmod 600"}},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/http"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -36,6 +37,22 @@ func (v *visit) address() says {
 		return warn(found, mend)
 	}
 	return ok(found)
+}
+
+// collector looks whether somebody is there. It sends no trace, and not the headers that
+// are for the collector: what it answers to a read is no matter.
+func (v *visit) collector() says {
+	a, err := v.collects()
+	switch {
+	case err != nil:
+		said := v.unreached(err)
+		return warn(said.found+": traces are dropped, and nothing else is affected", "Check telemetry.endpoint, DNS, the firewall and HTTPS_PROXY on this machine; endpoints.ca_file for its certificate.")
+	case a.status == http.StatusNotFound:
+		return warn("it has nothing at this path", "Name the whole address in telemetry.endpoint, which mostly ends with /v1/traces.")
+	case a.status >= http.StatusInternalServerError:
+		return unsure(fmt.Sprintf("it answers HTTP %d", a.status), "Look at the collector's own log.")
+	}
+	return ok("it answers")
 }
 
 // others is what the mode of a file gives to others than its owner.

@@ -40,7 +40,7 @@ type visit struct {
 	grants                             func() ([]grant, error)
 	slackSelf                          func() (slackSelf, error)
 	metadata                           func() (metadata, error)
-	front, keys, slackBot              func() (answer, error)
+	front, keys, slackBot, collects    func() (answer, error)
 	database                           func() error
 	there                              func(path string) (bool, error) // whether an object of the directory is there
 	definitions                        func() ([]string, error)        // ids and names of Entra's roles, in small letters
@@ -84,6 +84,7 @@ func newVisit(ctx context.Context, cfg app.Config, o Options) (*visit, error) {
 	v.arm = v.asks(ctx, v.azureToken, http.MethodGet, strings.TrimRight(cfg.Endpoints.ARM, "/")+
 		"/providers/Microsoft.Authorization/roleAssignmentScheduleInstances?api-version=2020-10-01&$filter="+url.QueryEscape("atScope()"))
 	v.front = v.asks(ctx, nil, http.MethodHead, strings.TrimRight(cfg.PublicURL, "/")+"/")
+	v.collects = v.asks(ctx, nil, http.MethodGet, cfg.Telemetry.Endpoint)
 	v.database = func() error { return cfg.ProbeDatabase(ctx, client) }
 	v.registration(ctx, o.Operator)
 	v.named(ctx, o.Operator)
