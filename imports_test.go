@@ -23,6 +23,7 @@ var allowed = map[string][]string{
 	"store/bolt":                  {"store"},
 	"store/postgres":              {"store"},
 	"store/trail":                 {"store"},
+	"store/trail/feed":            {"store", "store/trail"},
 	"store/backup":                {"store"},
 	"store/keyvault":              {"store"},
 	"pim/internal/wire":           {"pim"},
