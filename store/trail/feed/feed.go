@@ -126,7 +126,7 @@ func (f *Feed) Run(ctx context.Context) {
 	defer tick.Stop()
 	quiet := false // a fault is told once, not twice a second
 	for {
-		again, err := f.step(ctx)
+		again, err := f.Step(ctx)
 		if err != nil && !quiet && ctx.Err() == nil {
 			f.o.Log.Error("the delivery of the audit trail is held up by the store; it is tried again, and nothing is lost", "error", err)
 		}
@@ -143,8 +143,8 @@ func (f *Feed) Run(ctx context.Context) {
 	}
 }
 
-// step delivers once; again says that there may be more.
-func (f *Feed) step(ctx context.Context) (again bool, err error) {
+// Step delivers once; again says that there may be more.
+func (f *Feed) Step(ctx context.Context) (again bool, err error) {
 	now := f.o.Now().UTC()
 	p, due, err := f.read(ctx)
 	if err != nil || p.others(f.o.Owner, now) || p.waits(now) {

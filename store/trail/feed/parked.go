@@ -79,7 +79,8 @@ func (f *Feed) sendParked(ctx context.Context, e Parked) (again bool, err error)
 
 // parkedStays says that it was sent again and refused again.
 func (f *Feed) parkedStays(ctx context.Context, e Parked, why string) error {
-	return f.change(ctx, func(tx store.Tx, _ *position, now time.Time) error {
+	return f.change(ctx, func(tx store.Tx, p *position, now time.Time) error {
+		p.Again = max(0, p.Again-1)
 		e.Again, e.Why, e.At = false, why, now
 		return parked.Put(tx, parkedKey(f.o.Name, e.Index), e)
 	})
@@ -87,7 +88,7 @@ func (f *Feed) parkedStays(ctx context.Context, e Parked, why string) error {
 
 func (f *Feed) unpark(ctx context.Context, e Parked, lost bool) error {
 	return f.change(ctx, func(tx store.Tx, p *position, now time.Time) error {
-		p.Parked = max(0, p.Parked-1)
+		p.Parked, p.Again = max(0, p.Parked-1), max(0, p.Again-1)
 		if p.Until = now.Add(leaseTime); lost {
 			p.Lost, p.LostAt = p.Lost+1, now
 		} else {
@@ -99,40 +100,43 @@ func (f *Feed) unpark(ctx context.Context, e Parked, lost bool) error {
 
 // Retry has parked events sent again: the one with this id, or all. It says how many.
 func Retry(tx store.Tx, name, id string) (n int, err error) {
-	all, err := parkedOf(tx, name, id)
-	if err != nil || len(all) == 0 {
-		return 0, err
-	}
-	for _, e := range all {
-		e.Again = true
-		if err := parked.Put(tx, parkedKey(name, e.Index), e); err != nil {
-			return 0, err
+	return each(tx, name, id, func(p *position, e Parked) error {
+		if e.Again {
+			return nil
 		}
-	}
-	p, err := get(tx, name)
-	if err != nil {
-		return 0, err
-	}
-	p.Wait = time.Time{} // somebody who mended the target does not want to wait
-	return len(all), positions.Put(tx, name, p)
+		e.Again = true
+		p.Again++
+		p.Wait = time.Time{} // somebody who mended the target does not want to wait
+		return parked.Put(tx, parkedKey(name, e.Index), e)
+	})
 }
 
 // Discard gives up parked events: the one with this id, or all. The trail keeps them. It says how many.
 func Discard(tx store.Tx, name, id string) (n int, err error) {
+	return each(tx, name, id, func(p *position, e Parked) error {
+		p.Parked = max(0, p.Parked-1)
+		if e.Again {
+			p.Again = max(0, p.Again-1)
+		}
+		return parked.Delete(tx, parkedKey(name, e.Index))
+	})
+}
+
+// each changes parked events and with them the position.
+func each(tx store.Tx, name, id string, fn func(*position, Parked) error) (n int, err error) {
 	all, err := parkedOf(tx, name, id)
 	if err != nil || len(all) == 0 {
 		return 0, err
-	}
-	for _, e := range all {
-		if err := parked.Delete(tx, parkedKey(name, e.Index)); err != nil {
-			return 0, err
-		}
 	}
 	p, err := get(tx, name)
 	if err != nil {
 		return 0, err
 	}
-	p.Parked = max(0, p.Parked-len(all))
+	for _, e := range all {
+		if err := fn(&p, e); err != nil {
+			return 0, err
+		}
+	}
 	return len(all), positions.Put(tx, name, p)
 }
 
@@ -157,9 +161,9 @@ type Standing struct {
 	Since   time.Time // since when the target takes nothing; zero: it works, as far as is known
 	Tries   int
 	Why     string
-	Refused int       // events that are parked
-	Parked  []Parked  // these, where details are asked for
-	Begun   bool      // false: nobody has delivered to it yet
+	Refused int      // events that are parked
+	Parked  []Parked // these, where details are asked for
+	Begun   bool     // false: nobody has delivered to it yet
 }
 
 // Stand reads where a target stands.

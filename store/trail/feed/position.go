@@ -15,6 +15,7 @@ type position struct {
 	At    time.Time `json:"at,omitzero"`
 
 	Parked int       `json:"parked,omitempty"` // events that the target refused
+	Again  int       `json:"again,omitempty"`  // of them: to be sent again
 	Lost   uint64    `json:"lost,omitempty"`   // events that the trail dropped before they were delivered
 	LostAt time.Time `json:"lostAt,omitzero"`
 
@@ -55,7 +56,7 @@ func get(tx store.Tx, name string) (position, error) {
 func (f *Feed) read(ctx context.Context) (p position, due *Parked, err error) {
 	err = f.o.Store.View(ctx, func(tx store.Tx) error {
 		p, due = position{}, nil
-		if p, err = get(tx, f.o.Name); err != nil || p.Parked == 0 {
+		if p, err = get(tx, f.o.Name); err != nil || p.Again == 0 {
 			return err
 		}
 		return parked.Prefix(tx, f.o.Name+"/", func(_ string, e Parked) error {
