@@ -31,6 +31,7 @@ type Config struct {
 	Notices   Notices   `koanf:"notices"`
 	Security  Security  `koanf:"security"`
 	Audit     Audit     `koanf:"audit"`
+	SIEM      SIEM      `koanf:"siem"`
 }
 
 // Entra is Belay's app registration and how people sign in.

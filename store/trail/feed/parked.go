@@ -111,15 +111,30 @@ func Retry(tx store.Tx, name, id string) (n int, err error) {
 	})
 }
 
-// Discard gives up parked events: the one with this id, or all. The trail keeps them. It says how many.
+// Discard gives up parked events: the one with this id, or all, and with all what was lost. The trail
+// keeps them. It says how many.
 func Discard(tx store.Tx, name, id string) (n int, err error) {
-	return each(tx, name, id, func(p *position, e Parked) error {
+	if id == "" {
+		p, err := get(tx, name)
+		if err != nil {
+			return 0, err
+		}
+		if lost := int(p.Lost); lost > 0 {
+			p.Lost, p.LostAt = 0, time.Time{}
+			n = lost
+			if err := positions.Put(tx, name, p); err != nil {
+				return 0, err
+			}
+		}
+	}
+	given, err := each(tx, name, id, func(p *position, e Parked) error {
 		p.Parked = max(0, p.Parked-1)
 		if e.Again {
 			p.Again = max(0, p.Again-1)
 		}
 		return parked.Delete(tx, parkedKey(name, e.Index))
 	})
+	return n + given, err
 }
 
 // each changes parked events and with them the position.
