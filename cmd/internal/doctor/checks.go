@@ -63,6 +63,9 @@ func checks() []check {
 
 		{id: "security.channels", group: "Alarm", looked: "who hears when an approver says that a decision was not theirs", local: true, do: (*visit).alarm},
 
+		{id: "siem.targets", group: "SIEM", looked: "each target of the audit trail, and when its certificate ends", applies: hasTargets, do: (*visit).siemTargets},
+		{id: "siem.spool", group: "SIEM", looked: "what waits for each target, what it refused, and what was lost to it", local: true, applies: hasTargets, do: (*visit).siemSpool},
+
 		{id: "address", group: "Address", looked: "the public address and when its certificate ends", do: (*visit).address},
 
 		{id: "data.directory", group: "Data", looked: "the data directory and who may enter it", local: true, do: (*visit).directory},

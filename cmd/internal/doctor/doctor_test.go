@@ -274,6 +274,9 @@ var broken = map[string]struct {
 		"security.channels", map[string]Verdict{"security.channels": Warning}, []string{"security.channels", "invite"}},
 	"no channel at all": {func(w *world) { w.cfg.Security.Channels = nil }, "security.channels", map[string]Verdict{"security.channels": Fault}, []string{"security.channels"}},
 
+	"a target of the audit trail is down": {func(w *world) { w.cfg.SIEM.OTLP.URL = "http://127.0.0.1:1/v1/logs" }, "siem.targets", map[string]Verdict{"siem.targets": Fault},
+		[]string{"otlp: it cannot be reached", "docs/siem.md"}},
+
 	"others may enter the data directory": {mode(func(w *world) string { return w.cfg.Data }, 0o755), "data.directory", map[string]Verdict{"data.directory": Fault}, []string{"0755", "chmod 700"}},
 	"others may read the keys":            {mode(func(w *world) string { return w.cfg.KeyFile() }, 0o644), "data.keys", map[string]Verdict{"data.keys": Fault}, []string{"0644", "chmod 600"}},
 	"the keys are gone":                   {func(w *world) { w.must(os.Remove(w.cfg.KeyFile())) }, "data.keys", map[string]Verdict{"data.keys": Fault}, []string{"backup"}},
@@ -320,6 +323,7 @@ func TestEveryCheckIsBroken(t *testing.T) {
 		configuration:     true, // TestDoctorRefused of cmd/belay
 		"slack.signing":   true, // nobody can tell
 		"credential.kind": true, // TestSound
+		"siem.spool":      true, // TestSpoolIsLookedAt
 		"data.space":      true, // the disk of the machine that tests
 	}
 	for _, c := range broken {

@@ -42,6 +42,8 @@ type visit struct {
 	metadata                           func() (metadata, error)
 	front, keys, slackBot              func() (answer, error)
 	database                           func() error
+	targets                            func() ([]destination, error)
+	spool                              func() (lines []app.SIEMLine, served bool, err error)
 }
 
 // answer is what a service said.
@@ -84,6 +86,7 @@ func newVisit(ctx context.Context, cfg app.Config, o Options) (*visit, error) {
 	v.front = v.asks(ctx, nil, http.MethodHead, strings.TrimRight(cfg.PublicURL, "/")+"/")
 	v.database = func() error { return cfg.ProbeDatabase(ctx, client) }
 	v.registration(ctx, o.Operator)
+	v.siem(ctx)
 	if hasSlack(cfg) {
 		v.workspace(ctx)
 	}
