@@ -53,6 +53,7 @@ func (s *Syslog) Send(ctx context.Context, events []trail.Record) (int, error) {
 		return 0, err
 	}
 	defer func() { _ = c.Close() }() // what matters was heard before
+	defer context.AfterFunc(ctx, func() { _ = c.NetConn().Close() })()
 	if _, err := c.Write(frames.Bytes()); err != nil {
 		return 0, &CallError{"the connection broke", err}
 	}
