@@ -158,6 +158,15 @@ func TestTargetsAreMeasured(t *testing.T) {
 	if _, err := a.feeds[0].Step(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	text, err := os.ReadFile("../../../docs/siem.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name := range values {
+		if !strings.Contains(string(text), "`"+name+"`") {
+			t.Errorf("docs/siem.md does not tell of %s", name)
+		}
+	}
 	if n, err := testutil.GatherAndCount(a.metrics, "belay_siem_delivered_total"); err != nil || n != 1 {
 		t.Errorf("%d, %v", n, err)
 	}
