@@ -60,9 +60,7 @@ func TestAHostileReceiver(t *testing.T) {
 			w := newWorld(t)
 			w.lives(1)
 			f := w.feed("one", p.open(server.URL, client))
-			for range 3 {
-				w.runs(f)
-			}
+			w.runs(f)
 			s := w.stands()
 			why := s.Why
 			for _, e := range s.Parked {

@@ -85,39 +85,33 @@ func (o *OTLP) post(ctx context.Context, body []byte) (answer, error) {
 // rejected is how many records a collector did not take, of an ExportLogsServiceResponse:
 // partial_success (1) with rejected_log_records (1).
 func rejected(body []byte) uint64 {
-	return field(body, func(partial []byte) uint64 {
-		n, used := protowire.ConsumeVarint(partial)
-		if used < 0 {
-			return 0
-		}
-		return n
-	}, protowire.BytesType, protowire.VarintType)
+	partial, used := protowire.ConsumeBytes(first(body, protowire.BytesType))
+	if used < 0 {
+		return 0
+	}
+	n, used := protowire.ConsumeVarint(first(partial, protowire.VarintType))
+	if used < 0 {
+		return 0
+	}
+	return n
 }
 
-// field finds field 1, of these types one in the other, and reads it.
-func field(body []byte, read func([]byte) uint64, types ...protowire.Type) uint64 {
-	for len(body) > 0 {
-		n, kind, used := protowire.ConsumeTag(body)
+// first is a message from the value of its field 1 on; empty: it has none of this type.
+func first(message []byte, of protowire.Type) []byte {
+	for len(message) > 0 {
+		n, kind, used := protowire.ConsumeTag(message)
 		if used < 0 {
-			return 0
+			return nil
 		}
-		body = body[used:]
-		if n == 1 && kind == types[0] {
-			if len(types) == 1 {
-				return read(body)
-			}
-			inner, used := protowire.ConsumeBytes(body)
-			if used < 0 {
-				return 0
-			}
-			return field(inner, read, types[1:]...)
+		if message = message[used:]; n == 1 && kind == of {
+			return message
 		}
-		if used = protowire.ConsumeFieldValue(n, kind, body); used < 0 {
-			return 0
+		if used = protowire.ConsumeFieldValue(n, kind, message); used < 0 {
+			return nil
 		}
-		body = body[used:]
+		message = message[used:]
 	}
-	return 0
+	return nil
 }
 
 // Check sends a request without records, which a collector answers as a good one.

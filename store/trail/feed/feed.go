@@ -88,6 +88,7 @@ const (
 type Feed struct {
 	o     Options
 	limit int // events in the next delivery: fewer while a refused one is looked for
+	most  int // events that may be parked: MostParked
 }
 
 // New fills in what is optional.
@@ -117,7 +118,7 @@ func New(o Options) (*Feed, error) {
 		o.Failed = func() {}
 	}
 	o.Log = o.Log.With("target", o.Name)
-	return &Feed{o: o, limit: batch}, nil
+	return &Feed{o: o, limit: batch, most: MostParked}, nil
 }
 
 // Run delivers until ctx ends, and then lets another process go on at once.
@@ -211,11 +212,11 @@ func (f *Feed) send(ctx context.Context, p position, events []trail.Record) (aga
 		f.limit = min(batch, f.limit*2)
 		return taken > 0, nil
 	case ctx.Err() != nil:
-		return false, nil // it was broken off, which says nothing of the target
+		return false, nil //nolint:nilerr // it was broken off, which says nothing of the target
 	case errors.As(failure, &refused) && refused.Of > 1 && len(events)-taken > 1:
 		f.limit = min(refused.Of, len(events)-taken) / 2
 		return true, nil
-	case errors.As(failure, &refused) && p.Parked >= MostParked:
+	case errors.As(failure, &refused) && p.Parked >= f.most:
 		return false, f.fail(settled, p, fmt.Errorf("it refuses one event after another, and %d are parked: %s", p.Parked, refused.Why))
 	case errors.As(failure, &refused):
 		f.limit = min(batch, f.limit*2)

@@ -247,14 +247,15 @@ func TestARefusedEventIsParked(t *testing.T) {
 // A target that refuses everything is not fed to the last event: what is parked is bounded.
 func TestATargetThatRefusesEverything(t *testing.T) {
 	w, r := newWorld(t), &receiver{poison: map[string]bool{}, exact: true}
-	for i := range feed.MostParked + 100 {
+	for i := range 150 {
 		r.poison[fmt.Sprint("r", i)] = true
 	}
 	f := w.feed("one", r, nil)
-	w.happens(feed.MostParked + 50)
+	f.ParkAtMost(70)
+	w.happens(120)
 	w.runs(f)
 	s := w.stands()
-	if s.Refused != feed.MostParked || s.Waiting != 50 || !strings.Contains(s.Why, "refuses one event after another") {
+	if s.Refused != 70 || s.Waiting != 50 || !strings.Contains(s.Why, "refuses one event after another") {
 		t.Fatalf("%d parked, %d wait: %s", s.Refused, s.Waiting, s.Why)
 	}
 	r.poison = nil

@@ -66,7 +66,7 @@ func (f *Feed) sendParked(ctx context.Context, e Parked) (again bool, err error)
 		f.o.Delivered(1)
 		return true, f.unpark(settled, e, false)
 	case ctx.Err() != nil:
-		return false, nil
+		return false, nil //nolint:nilerr // it was broken off, which says nothing of the target
 	case errors.As(failure, &refused):
 		return true, f.parkedStays(settled, e, refused.Why)
 	}
