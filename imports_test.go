@@ -23,6 +23,7 @@ var allowed = map[string][]string{
 	"store/bolt":                  {"store"},
 	"store/postgres":              {"store"},
 	"store/trail":                 {"store"},
+	"store/trail/feed":            {"store", "store/trail"},
 	"store/backup":                {"store"},
 	"store/keyvault":              {"store"},
 	"pim/internal/wire":           {"pim"},
@@ -32,6 +33,8 @@ var allowed = map[string][]string{
 	"bot":                         {"pim", "store", "store/trail"},
 	"adapters/":                   {"bot", "pim"},
 	"adapters/siem":               {"bot", "pim", "store/trail"},
+	"adapters/siem/target":        {"adapters/siem", "store/trail", "store/trail/feed"},
+	"adapters/siem/siemtest":      {},
 	"manifest":                    {},
 	"cmd/":                        {"pim", "pim/", "store", "store/", "bot", "bot/bottest", "adapters/", "manifest", "cmd/internal/"},
 	"pim/pimtest":                 {},
@@ -45,7 +48,7 @@ var allowed = map[string][]string{
 }
 
 // simulators are imported by tests and by the sandbox only.
-var simulators = []string{"pim/pimtest", "adapters/slack/slacktest", "adapters/teams/teamstest", "store/keyvault/vaulttest", "store/postgres/postgrestest", "bot/bottest", "store/storetest", "adapters/adaptertest"}
+var simulators = []string{"pim/pimtest", "adapters/slack/slacktest", "adapters/teams/teamstest", "adapters/siem/siemtest", "store/keyvault/vaulttest", "store/postgres/postgrestest", "bot/bottest", "store/storetest", "adapters/adaptertest"}
 
 type pkg struct {
 	ImportPath string

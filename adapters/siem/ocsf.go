@@ -182,7 +182,7 @@ func command(verb string) int {
 	switch verb[strings.LastIndex(verb, " ")+1:] {
 	case "export", "list", "verify", "reconcile", "key":
 		return apiRead
-	case "erase", "revoke", "revoke-all", "prune":
+	case "erase", "revoke", "revoke-all", "prune", "discard":
 		return apiDelete
 	}
 	return apiUpdate

@@ -2,145 +2,27 @@ package siem_test
 
 import (
 	"encoding/json"
-	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
-	"os"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/belaybot/belay/adapters/siem"
+	"github.com/belaybot/belay/adapters/siem/siemtest"
 	"github.com/belaybot/belay/store/trail"
 )
 
-// schema is OCSF's own, as testdata has it.
-type schema struct {
-	Source, Version string
-	Classes         map[string]struct {
-		Caption      string
-		Category     int
-		CategoryName string `json:"category_name"`
-		structure
-	}
-	Objects map[string]structure
-}
-
-type structure struct {
-	Attributes  map[string]attribute
-	Constraints struct {
-		AtLeastOne []string `json:"at_least_one"`
-	}
-}
-
-type attribute struct {
-	Type     string
-	Object   bool
-	Array    bool
-	Required bool
-	Enum     map[string]string
-}
-
-func loadSchema(t *testing.T) (s schema) {
+// schema is OCSF's own, of the version that events are of.
+func schema(t *testing.T) *siemtest.Schema {
 	t.Helper()
-	text, err := os.ReadFile("testdata/ocsf-1.8.0.json")
-	if err == nil {
-		err = json.Unmarshal(text, &s)
-	}
-	if err != nil || s.Version != siem.Version || len(s.Classes) < 7 {
-		t.Fatalf("the schema is of version %s, with %d classes: %v", s.Version, len(s.Classes), err)
+	s := siemtest.OCSF()
+	if s.Version != siem.Version || len(s.Classes) < 7 {
+		t.Fatalf("the schema is of version %s, with %d classes", s.Version, len(s.Classes))
 	}
 	return s
-}
-
-// faults are what is wrong with an event.
-func (s schema) faults(raw []byte) (bad []string) {
-	var e map[string]any
-	if err := json.Unmarshal(raw, &e); err != nil {
-		return []string{err.Error()}
-	}
-	class := fmt.Sprint(e["class_uid"])
-	c, ok := s.Classes[class]
-	if !ok {
-		return []string{"there is no class " + class}
-	}
-	bad = s.check(class, c.structure, e)
-	n := func(name string) int { f, _ := e[name].(float64); return int(f) }
-	if n("category_uid") != c.Category || n("class_uid") > 0 && n("class_uid")/1000 != n("category_uid") {
-		bad = append(bad, fmt.Sprintf("category %d of class %s", n("category_uid"), class))
-	}
-	if n("type_uid") != n("class_uid")*100+n("activity_id") {
-		bad = append(bad, fmt.Sprintf("type_uid %d of class %s, activity %d", n("type_uid"), class, n("activity_id")))
-	}
-	if e["class_name"] != c.Caption || e["category_name"] != c.CategoryName {
-		bad = append(bad, fmt.Sprintf("class %s is called %v in %v", class, e["class_name"], e["category_name"]))
-	}
-	for id, name := range map[string]string{"severity_id": "severity", "status_id": "status"} {
-		if want := c.Attributes[id].Enum[strconv.Itoa(n(id))]; want != e[name] {
-			bad = append(bad, fmt.Sprintf("%s %d is %q, not %v", id, n(id), want, e[name]))
-		}
-	}
-	return bad
-}
-
-func (s schema) check(where string, o structure, v map[string]any) (bad []string) {
-	for name, a := range o.Attributes {
-		if _, there := v[name]; a.Required && !there {
-			bad = append(bad, where+" wants "+name)
-		}
-	}
-	if any := o.Constraints.AtLeastOne; len(any) > 0 && !slices.ContainsFunc(any, func(name string) bool { return v[name] != nil }) {
-		bad = append(bad, fmt.Sprintf("%s wants one of %v", where, any))
-	}
-	for name, value := range v {
-		a, known := o.Attributes[name]
-		if !known {
-			bad = append(bad, where+" has no "+name)
-			continue
-		}
-		values := []any{value}
-		if a.Array {
-			values, _ = value.([]any)
-			if len(values) == 0 {
-				bad = append(bad, where+"."+name+" is no list with something in it")
-			}
-		}
-		for _, value := range values {
-			bad = append(bad, s.one(where+"."+name, a, value)...)
-		}
-	}
-	return bad
-}
-
-func (s schema) one(where string, a attribute, value any) []string {
-	switch v := value.(type) {
-	case map[string]any:
-		if a.Type == "object" && a.Object {
-			return nil
-		}
-		o, known := s.Objects[a.Type]
-		if !a.Object || !known {
-			return []string{fmt.Sprintf("%s is an object and should be %s", where, a.Type)}
-		}
-		return s.check(where, o, v)
-	case string:
-		if a.Object || a.Type != "string_t" || v == "" {
-			return []string{fmt.Sprintf("%s is %q and should be %s", where, v, a.Type)}
-		}
-	case float64:
-		if a.Type != "integer_t" && a.Type != "long_t" || v != float64(int64(v)) {
-			return []string{fmt.Sprintf("%s is a number and should be %s", where, a.Type)}
-		}
-		if _, in := a.Enum[strconv.Itoa(int(v))]; len(a.Enum) > 0 && !in {
-			return []string{fmt.Sprintf("%s is %v, which is none of %v", where, v, a.Enum)}
-		}
-	default:
-		return []string{fmt.Sprintf("%s is %T", where, value)}
-	}
-	return nil
 }
 
 // kinds are all that store/trail names, read from its source.
@@ -187,7 +69,7 @@ func full(k trail.Kind) siem.Line {
 // Every kind of event becomes what OCSF's schema wants of its class, with all it can
 // hold and with next to nothing. A new kind needs a row in the table.
 func TestOCSFFitsTheSchema(t *testing.T) {
-	s := loadSchema(t)
+	s := schema(t)
 	from := siem.Source{Version: "v1.2.3", Tenant: "7c3f5a2e-1b0d-4c55-9a3e-2f6d8b1c4e70"}
 	seen := map[int]bool{}
 	for _, k := range kinds(t) {
@@ -214,7 +96,7 @@ func TestOCSFFitsTheSchema(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if bad := s.faults(raw); len(bad) > 0 {
+			if bad := s.Faults(raw); len(bad) > 0 {
 				t.Errorf("%s: %s\n%s", k, strings.Join(bad, "; "), raw)
 			}
 		}
@@ -228,19 +110,19 @@ func TestOCSFFitsTheSchema(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if bad := s.faults(raw); len(bad) > 0 || !strings.Contains(string(raw), `"type_uid":99,`) {
+	if bad := s.Faults(raw); len(bad) > 0 || !strings.Contains(string(raw), `"type_uid":99,`) {
 		t.Errorf("an unknown kind: %v\n%s", bad, raw)
 	}
 }
 
 // The schema's test finds what is wrong: each of these is a fault that it names.
 func TestTheSchemaIsChecked(t *testing.T) {
-	s := loadSchema(t)
+	s := schema(t)
 	raw, err := json.Marshal(siem.Source{}.OCSF(full(trail.SignedIn)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if bad := s.faults(raw); len(bad) > 0 {
+	if bad := s.Faults(raw); len(bad) > 0 {
 		t.Fatal(bad)
 	}
 	for from, want := range map[string]string{
@@ -258,7 +140,7 @@ func TestTheSchemaIsChecked(t *testing.T) {
 		if !strings.Contains(string(raw), old) {
 			t.Fatalf("%s is not in %s", old, raw)
 		}
-		if bad := s.faults([]byte(strings.Replace(string(raw), old, now, 1))); !strings.Contains(strings.Join(bad, "; "), want) {
+		if bad := s.Faults([]byte(strings.Replace(string(raw), old, now, 1))); !strings.Contains(strings.Join(bad, "; "), want) {
 			t.Errorf("%s: %v", from, bad)
 		}
 	}

@@ -75,10 +75,14 @@ func sameResource(a, b string) bool {
 	return strings.TrimRight(a, "/") == strings.TrimRight(b, "/") || isARM(a) && isARM(b)
 }
 
+// monitorResource is the audience of Azure Monitor's Logs Ingestion. The tenant gives tokens for
+// it; what takes them stands elsewhere.
+const monitorResource = "https://monitor.azure.com"
+
 // hasResource says whether the tenant has a service principal of the resource:
-// Microsoft's own two always, others when something of them was consented to.
+// Microsoft's own always, others when something of them was consented to.
 func (t *Tenant) hasResource(resource string) bool {
-	return resource == graphResource || sameResource(resource, armResource) || len(t.opt.App.consented(resource)) > 0
+	return resource == graphResource || sameResource(resource, armResource) || sameResource(resource, monitorResource) || len(t.opt.App.consented(resource)) > 0
 }
 
 // granted are the permissions a token carries for what was asked.

@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -32,6 +33,7 @@ import (
 	"github.com/belaybot/belay/store"
 	"github.com/belaybot/belay/store/postgres"
 	"github.com/belaybot/belay/store/trail"
+	"github.com/belaybot/belay/store/trail/feed"
 )
 
 // Options are what a command or a test adds to the configuration.
@@ -40,6 +42,7 @@ type Options struct {
 	Log     *slog.Logger
 	Public  net.Listener // nil: Config.Listen
 	Private net.Listener // nil: Config.PrivateListen
+	Stdout  io.Writer    // for siem.file.path: -; nil: os.Stdout
 }
 
 // App is a Belay that is open but does not serve yet.
@@ -56,6 +59,8 @@ type App struct {
 	people  *signin.Client
 	links   *bot.Links
 	bot     *bot.Bot
+	targets []Destination // of the audit trail
+	feeds   []*feed.Feed
 	slack   *slack.Adapter
 	teams   *teams.Adapter
 	metrics *prometheus.Registry
@@ -165,6 +170,12 @@ func openStore(ctx context.Context, cfg Config, o Options) (_ *App, err error) {
 		return nil, err
 	}
 	out.tracer = a.tracer
+	if o.Stdout == nil {
+		o.Stdout = os.Stdout
+	}
+	if err := a.openFeeds(client, o.Stdout); err != nil {
+		return nil, err
+	}
 	return a, a.wire(client, o.Now)
 }
 
@@ -357,6 +368,7 @@ func (a *App) Run(ctx context.Context) error {
 	defer stopBot()
 	g.Go(func() error { return a.bot.Run(life) })
 	g.Go(func() error { a.resealAfterRotations(gctx); return nil })
+	g.Go(func() error { a.runFeeds(gctx); return nil })
 	public, private := server(a.public, a.log), server(a.privatePages(), a.log)
 	serve := func(s *http.Server, l net.Listener) func() error {
 		return func() error {

@@ -30,6 +30,7 @@ type Config struct {
 	Security  Security  `koanf:"security"`
 	Audit     Audit     `koanf:"audit"`
 	Telemetry Telemetry `koanf:"telemetry"`
+	SIEM      SIEM      `koanf:"siem"`
 }
 
 // Entra is Belay's app registration and how people sign in.

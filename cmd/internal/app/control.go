@@ -44,6 +44,9 @@ var operations = map[string]operation{
 	"/audit/erase":     eraseAudit,
 	"/audit/key":       auditKey,
 	"/audit/reconcile": reconcileAudit,
+	"/siem/list":       listSIEM,
+	"/siem/retry":      retrySIEM,
+	"/siem/discard":    discardSIEM,
 	"/store/backup":    backupStore,
 	"/store/restored":  restoredStore,
 	"/store/verify":    verifyStore,
@@ -161,24 +164,40 @@ func Operate(ctx context.Context, cfg Config, log *slog.Logger, path string, in 
 	if err != nil {
 		return err
 	}
-	client := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+	resp, err := cfg.control(ctx, path, body)
+	switch {
+	case err != nil:
+		return err
+	case resp == nil:
+		return operateHere(ctx, cfg, log, path, body, each)
+	}
+	defer resp.Body.Close()
+	return lines(resp, path, each)
+}
+
+// control asks the Belay that serves; without an answer and without an error none does.
+func (c Config) control(ctx context.Context, path string, body []byte) (*http.Response, error) {
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		var d net.Dialer
-		return d.DialContext(ctx, "unix", cfg.socket())
+		return d.DialContext(ctx, "unix", c.socket())
 	}}}
-	defer client.CloseIdleConnections()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://belay"+path, bytes.NewReader(body))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	req.Header.Set(accountHeader, account())
 	resp, err := client.Do(req)
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.EINVAL):
-		return operateHere(ctx, cfg, log, path, body, each)
+		return nil, nil //nolint:nilnil // nobody serves, which is no fault
 	case err != nil:
-		return fmt.Errorf("the Belay that serves does not answer: %w", err)
+		return nil, fmt.Errorf("the Belay that serves does not answer: %w", err)
 	}
-	defer resp.Body.Close()
+	return resp, nil
+}
+
+// lines gives each line of an answer to each, and then what the operation came to.
+func lines(resp *http.Response, path string, each func(json.RawMessage) error) error {
 	if resp.StatusCode != http.StatusOK {
 		return fmt.Errorf("the Belay that serves is another version: it answers %s with %d", path, resp.StatusCode)
 	}

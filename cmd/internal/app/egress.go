@@ -1,11 +1,14 @@
 package app
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/otel/trace"
@@ -89,6 +92,13 @@ func (c Config) origins() map[string]string {
 		add("arm", c.Endpoints.ARM)
 	}
 	add(telemetry, c.Telemetry.Endpoint)
+	add("splunk", c.SIEM.Splunk.URL)
+	add("azure_monitor", c.SIEM.Azure.Endpoint)
+	add("webhook", c.SIEM.Webhook.URL)
+	add("otlp", c.SIEM.OTLP.URL)
+	if c.SIEM.Syslog.Address != "" {
+		add("syslog", overTLS+c.SIEM.Syslog.Address)
+	}
 	add("graph", c.Endpoints.Graph)
 	add("login", c.Endpoints.Login)
 	return all
@@ -123,4 +133,23 @@ func (e *egress) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, &EgressError{Host: r.URL.Hostname(), Err: why}
 	}
 	return e.measured(service, r)
+}
+
+// overTLS begins the origin of what is reached by TLS and not by HTTP.
+const overTLS = "tls://"
+
+// dialer opens connections that are not for HTTP, to the hosts of the configuration too. client is
+// one that limitEgress was put around.
+func dialer(client *http.Client) func(ctx context.Context, network, address string) (net.Conn, error) {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		e, limited := client.Transport.(*egress)
+		u, err := url.Parse(overTLS + address)
+		if err != nil || !limited || e.origins[origin(u)] == "" {
+			if limited {
+				e.refused.Inc()
+			}
+			return nil, &EgressError{Host: address, Err: errNotListed}
+		}
+		return (&net.Dialer{Timeout: 15 * time.Second}).DialContext(ctx, network, address)
+	}
 }

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"encoding/json"
 	"log/slog"
 	"maps"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/belaybot/belay/store"
 	"github.com/belaybot/belay/store/trail"
+	"github.com/belaybot/belay/store/trail/feed"
 )
 
 // Every command that changes or exports something leaves its name and the operator's
@@ -23,6 +25,7 @@ func TestOperationsAreOnRecord(t *testing.T) {
 		t.Fatal(err)
 	}
 	cfg.Data = t.TempDir()
+	cfg.SIEM.File.Path = "-"
 	a, err := openStore(t.Context(), cfg, Options{Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
@@ -38,6 +41,7 @@ func TestOperationsAreOnRecord(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	refuse(t, a, "file")
 	backups, err := age.GenerateX25519Identity()
 	if err != nil {
 		t.Fatal(err)
@@ -53,6 +57,10 @@ func TestOperationsAreOnRecord(t *testing.T) {
 		{"/store/verify", "{}", ""},
 		{"/store/restored", "{}", "store restored"},
 		{"/store/backup", `{"recipients":["` + backups.Recipient().String() + `"]}`, "store backup"},
+		{"/siem/list", "{}", ""},
+		{"/siem/retry", `{"target":"file"}`, "siem retry"},
+		{"/siem/discard", `{"target":"file"}`, "siem discard"},
+		{"/siem/discard", `{"target":"file"}`, ""}, // there is nothing left
 		{"/audit/key", "{}", ""},
 		{"/audit/verify", "{}", ""},
 		{"/audit/export", `{"texts":true}`, "audit export"},
@@ -97,5 +105,27 @@ func TestOperationsAreOnRecord(t *testing.T) {
 		if !seen[path] {
 			t.Errorf("what does %s leave in the audit trail?", path)
 		}
+	}
+}
+
+// refuser is a target that takes nothing.
+type refuser struct{}
+
+func (refuser) Send(context.Context, []trail.Record) (int, error) {
+	return 0, &feed.RefusedError{Of: 1, Why: "HTTP 400"}
+}
+
+// refuse parks everything that the trail has for a target.
+func refuse(t *testing.T, a *App, name string) {
+	t.Helper()
+	f, err := feed.New(feed.Options{Name: name, Target: refuser{}, Store: a.sealed, Trail: a.trail, Owner: a.owner})
+	if err == nil {
+		err = a.trail.Settle(t.Context())
+	}
+	for again := true; again && err == nil; {
+		again, err = f.Step(t.Context())
+	}
+	if err != nil {
+		t.Fatal(err)
 	}
 }

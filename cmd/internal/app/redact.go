@@ -12,9 +12,9 @@ import (
 // key is not written, so that nothing new is logged without a line here. None of
 // them is for anything that a person wrote, nor for a secret.
 var logKeys = []string{
-	"account", "activity", "at", "checkpoint", "code", "command", "correlation", "enterprise", "error", "event", "graph_request_id", "id", "in", "intent", "items", "key", "kind",
+	"account", "activity", "at", "checkpoint", "code", "command", "correlation", "enterprise", "error", "event", "graph_request_id", "id", "in", "intent", "items", "key", "kind", "lost",
 	"new", "owner", "page", "panic", "path", "pillar", "platform", "principal", "private", "public", "reason", "records", "reference", "request", "role", "service", "setting", "shape", "size", "slot",
-	"socket", "stack", "state", "status", "team", "trace", "tries", "type", "user", "user_team", "what", "why",
+	"socket", "stack", "state", "status", "target", "team", "trace", "tries", "type", "user", "user_team", "what", "why",
 }
 
 // exact are those of them whose texts are written as they are, although they look

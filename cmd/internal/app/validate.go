@@ -99,6 +99,7 @@ func (c Config) Validate() []string {
 	v.limits(c.Limits)
 	v.notices(c)
 	v.telemetry(c.Telemetry)
+	v.siem(c.SIEM)
 	return v.faults
 }
 

@@ -68,6 +68,8 @@ func checks() []check {
 		{id: "notices.rules", group: "Notices", looked: "who hears by which rule, and that each can be reached", local: true, applies: hasRules, do: (*visit).rules},
 		{id: "notices.named", group: "Notices", looked: "that the groups, people and roles that rules name are there", applies: hasRules, do: (*visit).namedThere},
 		{id: "telemetry.collector", group: "Telemetry", looked: "the collector of traces", applies: hasCollector, do: (*visit).collector},
+		{id: "siem.targets", group: "SIEM", looked: "each target of the audit trail, and when its certificate ends", applies: hasTargets, do: (*visit).siemTargets},
+		{id: "siem.spool", group: "SIEM", looked: "what waits for each target, what it refused, and what was lost to it", local: true, applies: hasTargets, do: (*visit).siemSpool},
 
 		{id: "address", group: "Address", looked: "the public address and when its certificate ends", do: (*visit).address},
 

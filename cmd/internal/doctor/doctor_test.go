@@ -295,6 +295,8 @@ var broken = map[string]struct {
 		w.cfg.Telemetry.Endpoint = w.urls["public"] + "/v1/traces"
 		answers("public", "/v1/traces", http.StatusMethodNotAllowed, "")(w)
 	}, "telemetry.collector", map[string]Verdict{"telemetry.collector": OK}, nil},
+	"a target of the audit trail is down": {func(w *world) { w.cfg.SIEM.OTLP.URL = "http://127.0.0.1:1/v1/logs" }, "siem.targets", map[string]Verdict{"siem.targets": Fault},
+		[]string{"otlp: it cannot be reached", "docs/siem.md"}},
 
 	"others may enter the data directory": {mode(func(w *world) string { return w.cfg.Data }, 0o755), "data.directory", map[string]Verdict{"data.directory": Fault}, []string{"0755", "chmod 700"}},
 	"others may read the keys":            {mode(func(w *world) string { return w.cfg.KeyFile() }, 0o644), "data.keys", map[string]Verdict{"data.keys": Fault}, []string{"0644", "chmod 600"}},
@@ -342,6 +344,7 @@ func TestEveryCheckIsBroken(t *testing.T) {
 		configuration:     true, // TestDoctorRefused of cmd/belay
 		"slack.signing":   true, // nobody can tell
 		"credential.kind": true, // TestSound
+		"siem.spool":      true, // TestSpoolIsLookedAt
 		"data.space":      true, // the disk of the machine that tests
 	}
 	for _, c := range broken {

@@ -44,6 +44,8 @@ type visit struct {
 	database                           func() error
 	there                              func(path string) (bool, error) // whether an object of the directory is there
 	definitions                        func() ([]string, error)        // ids and names of Entra's roles, in small letters
+	targets                            func() ([]destination, error)
+	spool                              func() (lines []app.SIEMLine, served bool, err error)
 }
 
 // answer is what a service said.
@@ -88,6 +90,7 @@ func newVisit(ctx context.Context, cfg app.Config, o Options) (*visit, error) {
 	v.database = func() error { return cfg.ProbeDatabase(ctx, client) }
 	v.registration(ctx, o.Operator)
 	v.named(ctx, o.Operator)
+	v.siem(ctx)
 	if hasSlack(cfg) {
 		v.workspace(ctx)
 	}
