@@ -24,9 +24,10 @@ type watch struct {
 	plan    lookPlan
 	renewAt time.Time // when the plan is to be made anew; zero: at once
 
-	surveyed  time.Time // of the counting round only, as is …
-	counted   int       // … how many requests were open then
-	restUntil time.Time // of the planning round only: until when nothing is planned, in wall time
+	surveyed   time.Time // of the counting round only, as is …
+	counted    int       // … how many requests were open then, and …
+	countAgain time.Time // … until when nothing is counted, in wall time
+	restUntil  time.Time // of the planning round only: until when nothing is planned, in wall time
 }
 
 // coverage is who may decide on one role.

@@ -134,7 +134,7 @@ func (b *Bot) Post(ctx context.Context, n Bulletin) error {
 
 // Survey counts what is open and who is linked, as Run does again and again.
 func (b *Bot) Survey(ctx context.Context) {
-	b.watch.surveyed = time.Time{}
+	b.watch.surveyed, b.watch.countAgain = time.Time{}, time.Time{}
 	b.survey(ctx, b.o.Now())
 	b.countLinked(ctx, &census{})
 }

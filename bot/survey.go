@@ -17,10 +17,13 @@ func surveyEvery(open int) time.Duration {
 
 // survey sets the figures of what is stored. Every open request is in the due index.
 func (b *Bot) survey(ctx context.Context, now time.Time) {
-	if over(now, b.watch.surveyed, surveyEvery(b.watch.counted)) < 0 {
+	begun := time.Now()
+	if begun.Before(b.watch.countAgain) || over(now, b.watch.surveyed, surveyEvery(b.watch.counted)) < 0 {
 		return
 	}
 	b.watch.surveyed = now
+	// A business clock that is moved does not have it count all the time.
+	defer func() { b.watch.countAgain = time.Now().Add(planShare * time.Since(begun)) }()
 	states, owed, oldest, late := map[State]int{}, map[debt]int{}, time.Duration(0), time.Duration(0)
 	err := b.o.Store.View(ctx, func(tx store.Tx) error {
 		clear(states)
@@ -103,15 +106,18 @@ func countEvery(people int) time.Duration {
 type census struct {
 	at     time.Time
 	people int
+	again  time.Time // in wall time, as for survey
 }
 
 // countLinked counts the linked people, where it is time to.
 func (b *Bot) countLinked(ctx context.Context, last *census) {
 	now := b.o.Now().UTC()
-	if over(now, last.at, countEvery(last.people)) < 0 {
+	begun := time.Now()
+	if begun.Before(last.again) || over(now, last.at, countEvery(last.people)) < 0 {
 		return
 	}
 	last.at = now
+	defer func() { last.again = time.Now().Add(planShare * time.Since(begun)) }()
 	var linked []pim.Principal
 	err := b.o.Store.View(ctx, func(tx store.Tx) (err error) {
 		linked, err = b.o.Links.Linked(tx, mostLinked)

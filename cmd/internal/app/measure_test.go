@@ -169,8 +169,8 @@ func TestCallsCompareClocksAndTellNoTrace(t *testing.T) {
 			found++
 		}
 		for _, a := range span.Attributes {
-			if strings.Contains(a.Value.Emit(), "canary") {
-				t.Errorf("%s holds %s", span.Name, a.Value.Emit())
+			if strings.Contains(a.Value.String(), "canary") {
+				t.Errorf("%s holds %s", span.Name, a.Value.String())
 			}
 		}
 	}
