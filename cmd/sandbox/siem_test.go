@@ -242,6 +242,11 @@ func TestStoryReachesEverySIEM(t *testing.T) {
 	w.untilMeasured(targets, "belay_siem_waiting", func(v float64) bool { return v == 0 })
 	w.end()
 	s.arrived(w)
+	for _, secret := range []string{"hec-token", "otlp-token", hookSecret[6:]} {
+		if strings.Contains(w.logs.String(), secret) {
+			t.Errorf("the log has %s", secret)
+		}
+	}
 	if delivered < 100 {
 		t.Errorf("the story has %d events only", delivered)
 	}

@@ -12,7 +12,6 @@ type Part struct {
 	Records []Record
 	Begin   uint64 // index of the first event that is kept
 	Size    uint64 // events ever chained
-	Loose   int    // not chained yet; counted up to a thousand
 	// Unreadable is why the record after Records cannot be read; nil: it can, or there is
 	// none.
 	Unreadable error
@@ -39,16 +38,8 @@ func (t *Trail) Page(ctx context.Context, from uint64, most int) (p Part, err er
 			if unreadable(err) {
 				p.Unreadable, err = err, nil
 			}
-			if err != nil {
-				return err
-			}
 		}
-		return tx.Scan(looseBucket, nil, nil, func(_, _ []byte) error {
-			if p.Loose++; p.Loose >= 1000 {
-				return store.Stop
-			}
-			return nil
-		})
+		return err
 	})
 	return p, err
 }

@@ -115,8 +115,8 @@ func TestSyslogThatDoesNotClose(t *testing.T) {
 	}()
 	text := <-heard // it has read everything, and keeps the connection
 	cancel()
-	if err := <-done; err == nil || !strings.Contains(err.Error(), "read to the end") {
-		t.Errorf("%v", err)
+	if err := <-done; err == nil { // whichever step it was at
+		t.Error("it counts as taken")
 	}
 	if !strings.Contains(text, " belay - ") {
 		t.Errorf("%.200q", text)

@@ -201,10 +201,14 @@ func Stand(ctx context.Context, s store.Store, t *trail.Trail, name string, deta
 	if err != nil {
 		return st, err
 	}
-	if part.Size > p.Next {
-		st.Waiting = part.Size - max(p.Next, part.Begin)
+	whole, err := t.Standing(ctx)
+	if err != nil {
+		return st, err
 	}
-	st.Waiting += uint64(part.Loose)
+	if whole.Size > p.Next {
+		st.Waiting = whole.Size - max(p.Next, part.Begin)
+	}
+	st.Waiting += uint64(whole.Loose)
 	if len(part.Records) > 0 {
 		st.Oldest = part.Records[0].At
 	}
