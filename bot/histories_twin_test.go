@@ -22,7 +22,7 @@ import (
 func TestAHistoryAndItsTwinWithFaultsEndAlike(t *testing.T) {
 	usual := 60
 	if raceDetector {
-		usual = 15
+		usual = 10
 	}
 	histories(t, usual, func(t *testing.T) {
 		seen := map[string]int{}
@@ -42,7 +42,7 @@ func TestAHistoryAndItsTwinWithFaultsEndAlike(t *testing.T) {
 		for _, key := range slices.Sorted(maps.Keys(seen)) {
 			t.Logf("%7d %s", seen[key], key)
 		}
-		if !t.Failed() && (seen["deaths"] == 0 || seen["Microsoft Denied"] == 0 || seen["Microsoft Canceled"] == 0 || seen["Microsoft Provisioned"] == 0) {
+		if !t.Failed() && seen["histories"] >= 50 && (seen["deaths"] == 0 || seen["Microsoft Denied"] == 0 || seen["Microsoft Canceled"] == 0 || seen["Microsoft Provisioned"] == 0) {
 			t.Error("too little happens in these histories: they test nothing")
 		}
 	})
@@ -235,6 +235,9 @@ func (l *twin) does(a act) {
 			l.extends(a, q)
 		}
 	case "asks elsewhere":
+		if !slices.Contains(asking, a.Who) {
+			return
+		}
 		role := map[string]pim.EligibleAssignment{"reports": reports, "user admin": users, "privileged role": admin}[a.Role]
 		l.books.portal(me, pim.Activation{Assignment: role.Assignment, Duration: time.Hour, Justification: fmt.Sprint("elsewhere ", l.n)})
 	case "approves elsewhere":
