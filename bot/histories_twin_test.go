@@ -260,8 +260,14 @@ func (l *twin) asks(a act) {
 	}
 	values["duration"], values["reason"] = a.Long, fmt.Sprint("canary ", l.n)
 	l.books.want(bot.ToActivate, people[a.Who].ID, form.ID)
-	for range 3 { // a process that was started since reads the rules again, and asks for the form once more
-		if l.sends(a, bot.Submit{Verb: form.Verb, ID: form.ID, Values: values}).Form == nil {
+	l.fills(a, bot.Submit{Verb: form.Verb, ID: form.ID, Values: values})
+}
+
+// fills sends a form: a process that was started since it was opened reads the rules again, and
+// asks for it once more.
+func (l *twin) fills(a act, s bot.Submit) {
+	for range 3 {
+		if l.sends(a, s).Form == nil {
 			return
 		}
 	}
@@ -297,7 +303,7 @@ func (l *twin) extends(a act, q bot.Request) {
 	}
 	l.books.want(bot.ToDeactivate, me, q.Role.Role)
 	l.books.want("extend", me, q.Role.Role)
-	l.sends(a, bot.Submit{Verb: bot.VerbExtend, ID: q.ID, Values: map[string]string{"when": when, "duration": "PT1H", "reason": fmt.Sprint("canary ", l.n)}})
+	l.fills(a, bot.Submit{Verb: bot.VerbExtend, ID: q.ID, Values: map[string]string{"when": when, "duration": "PT1H", "reason": fmt.Sprint("canary ", l.n)}})
 }
 
 // settles lets time pass, in steps in which everything is settled and what was made elsewhere is
