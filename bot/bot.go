@@ -121,7 +121,7 @@ func New(o Options) (*Bot, error) {
 		o.Trail = noTrail{}
 	}
 	docs := documents{hide: o.Pseudonym}
-	o.Store = fenced{Store: o.Store, docs: docs, owner: o.Owner, trace: o.Tracer}
+	o.Store = remembering{fenced{Store: o.Store, docs: docs, owner: o.Owner, trace: o.Tracer}}
 	life, stop := context.WithCancel(context.Background())
 	return &Bot{
 		o:        o,

@@ -30,12 +30,11 @@ func (b *Bot) Handle(ctx context.Context, in Inbound) (reply Reply, later Later)
 		b.o.Metrics.limited.WithLabelValues(string(in.User.Platform), by).Inc()
 		return slowDown(in, wait), nil
 	}
-	switch first, err := b.first(ctx, in); {
-	case err != nil:
-		return b.trouble(in, err), nil
-	case !first:
-		return Reply{}, nil
-	}
+	return b.taken(ctx, in)
+}
+
+// handle is Handle without what is the same for everything.
+func (b *Bot) handle(ctx context.Context, in Inbound) (Reply, Later) {
 	switch s := in.Said.(type) {
 	case Installed:
 		return b.installed(ctx, in, true), nil
@@ -282,6 +281,9 @@ func (b *Bot) unlink(ctx context.Context, in Inbound, a actor, other string) Rep
 // trouble is the one place where an error becomes a sentence. What the operator
 // has to know goes to the log under the reference that the person sees.
 func (b *Bot) trouble(in Inbound, err error) Reply {
+	if errors.Is(err, errKnown) {
+		return Reply{}
+	}
 	ref := b.newID()[24:]
 	sentence, tell := sayTrouble(err, ref)
 	title := "Nothing was done"
