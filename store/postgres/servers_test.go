@@ -71,8 +71,8 @@ func TestASilentServerIsWaitedForOnce(t *testing.T) {
 	}
 }
 
-// The primary falls silent after it was known, and another one of the address is promoted:
-// that one is found, and asked first from then on.
+// The primary falls silent when several connections to it are open, and another one of the
+// address is promoted. One caller finds out. Nobody waits on the other connections.
 func TestThePrimaryFallsSilent(t *testing.T) {
 	first := postgrestest.Start(t, "synchronous_standby_names=second")
 	second, err := first.Standby("second")
@@ -80,8 +80,8 @@ func TestThePrimaryFallsSilent(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(second.Close)
-	s := open(t, postgres.Hasty(postgres.Options{URL: fmt.Sprintf("postgres://postgres@127.0.0.1:%d,127.0.0.1:%d/postgres", first.Port, second.Port)}))
-	if err := each(t, s, 2); err != nil {
+	s := open(t, postgres.Options{URL: fmt.Sprintf("postgres://postgres@127.0.0.1:%d,127.0.0.1:%d/postgres", first.Port, second.Port)})
+	if err := each(t, s, 4); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(first.Kill)
@@ -89,10 +89,49 @@ func TestThePrimaryFallsSilent(t *testing.T) {
 	if err := second.Promote(); err != nil {
 		t.Fatal(err)
 	}
-	for err = fmt.Errorf("not tried"); err != nil && t.Context().Err() == nil; {
-		err = s.Update(t.Context(), func(tx store.Tx) error { return put(tx, "k", "v") })
+	write := func() error {
+		return s.Update(t.Context(), func(tx store.Tx) error { return put(tx, "k", "v") })
+	}
+	if err := write(); err != nil {
+		t.Log(err)
+		if err := write(); err != nil {
+			t.Errorf("a second caller waited in vain: %v", err)
+		}
 	}
 	if got := get(t, s, "k"); got != "v" {
 		t.Errorf("it holds %q", got)
+	}
+}
+
+// One connection is lost in the middle of an update. The update is run again, and not one of the
+// connections that were open beside the lost one stays.
+func TestALostConnectionTakesTheOthersAlong(t *testing.T) {
+	srv := postgrestest.Start(t)
+	s := open(t, postgres.Options{URL: srv.Admin()})
+	if err := each(t, s, 4); err != nil {
+		t.Fatal(err)
+	}
+	const ours = " from pg_stat_activity where application_name = 'belay'"
+	runs := 0
+	err := s.Update(t.Context(), func(tx store.Tx) error {
+		_, err := tx.Get("a", []byte("held 1"))
+		if runs++; runs == 1 && err == nil {
+			err = srv.Exec("create table before as select pid"+ours, "select pg_terminate_backend(pid)"+ours+" and state = 'idle in transaction'")
+		}
+		if err != nil {
+			return err
+		}
+		return put(tx, "k", "v")
+	})
+	if err != nil || runs != 2 {
+		t.Errorf("it ran %d times: %v", runs, err)
+	}
+	err = srv.Exec(`do $$ begin
+		while exists (select from pg_stat_activity join before using (pid)) loop
+			perform pg_sleep(0.01), pg_stat_clear_snapshot();
+		end loop;
+	end $$`)
+	if err != nil {
+		t.Errorf("connections of before the loss are still there: %v", err)
 	}
 }
