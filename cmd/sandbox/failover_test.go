@@ -163,37 +163,10 @@ func (w *replicated) asksForAll(each int) (all []*act) {
 	w.t.Helper()
 	for n := range 4 * each {
 		a := &act{by: w.approvers[4+n%4], rota: w.asked}
-		a.id = w.asksUntilTaken()
+		a.id, _ = w.asksOnly()
 		all = append(all, a)
 	}
 	return all
-}
-
-// asksUntilTaken has Alice ask for the next role, and ask again when her form is not taken: on a
-// machine that is too slow for Slack's time limit people are told that nothing was done.
-func (w *replicated) asksUntilTaken() string {
-	w.t.Helper()
-	alice, role := w.who("alice"), rota(w.asked)
-	w.asked++
-	for end := time.Now().Add(4 * patience); ; {
-		ctx, cancel := context.WithTimeout(w.t.Context(), patience/2)
-		err := w.sandbox.asks(ctx, alice.person, strings.ToLower(role)+" 1h shift", nil)
-		if err == nil {
-			err = w.slackWaits(ctx, alice.dm(), role+" waits for approval")
-		}
-		cancel()
-		if err == nil {
-			return alice.requestID("cancel", role+" waits for approval")
-		}
-		if time.Now().After(end) {
-			w.t.Fatalf("Alice cannot ask for %s: %v", role, err)
-		}
-		w.t.Logf("Alice asks for %s again: %v", role, err)
-		if form, open := w.slack.State().Top(alice.Slack); open {
-			_, err := w.slack.Close(w.ctx(), alice.Slack, form.ID)
-			w.must(err)
-		}
-	}
 }
 
 // whilePressed has everybody press on their own requests, one after another, and kills the
