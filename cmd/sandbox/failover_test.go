@@ -41,7 +41,9 @@ func newPair(t *testing.T) *pair {
 		}
 	})
 	p.seats[0], p.seats[1] = cable(t, local(p.servers[0])), cable(t, "")
-	p.follow()
+	if err := p.follow(); err != nil {
+		t.Fatal(err)
+	}
 	return p
 }
 
@@ -52,14 +54,7 @@ func (p *pair) url(database string) string {
 }
 
 // follow makes a new standby on the free seat, and has the primary wait for it.
-func (p *pair) follow() {
-	p.t.Helper()
-	must := func(err error) {
-		p.t.Helper()
-		if err != nil {
-			p.t.Fatal(err)
-		}
-	}
+func (p *pair) follow() error {
 	primary, free := p.servers[p.primary], 1-p.primary
 	if old := p.servers[free]; old != nil {
 		p.servers[free] = nil
@@ -68,15 +63,28 @@ func (p *pair) follow() {
 	p.standbys++
 	name := fmt.Sprint("standby", p.standbys)
 	standby, err := primary.Standby(name)
-	must(err)
+	if err != nil {
+		return err
+	}
 	p.servers[free] = standby
-	must(primary.Alter("synchronous_standby_names=" + name))
-	must(primary.Exec(`do $$ begin
-		while not exists (select from pg_stat_replication where sync_state = 'sync' and state = 'streaming') loop
+	if err := awaits(primary, "state = 'streaming'"); err != nil { // or commits wait for one that is not there yet
+		return err
+	}
+	if err := primary.Alter("synchronous_standby_names=" + name); err != nil {
+		return err
+	}
+	err = awaits(primary, "sync_state = 'sync'")
+	p.seats[free].lead(0, local(standby))
+	return err
+}
+
+// awaits waits until a standby is as the primary must see it.
+func awaits(primary *postgrestest.Server, as string) error {
+	return primary.Exec(`do $$ begin
+		while not exists (select from pg_stat_replication where application_name like 'standby%' and ` + as + `) loop
 			perform pg_sleep(0.01), pg_stat_clear_snapshot();
 		end loop;
-	end $$`))
-	p.seats[free].lead(0, local(standby))
+	end $$`)
 }
 
 // fail kills the primary and promotes the standby.
@@ -93,45 +101,44 @@ func (p *pair) fail() {
 type act struct {
 	by      human
 	rota    int
+	id      string // of the request
 	tries   int
 	last    time.Time // of the try that was acknowledged
 	settled time.Time // acknowledged
 }
+
+// pairFailovers is how many failovers one world and its pair of databases see.
+const pairFailovers = 10
 
 // The primary is killed with SIGKILL while people press, and its synchronous standby is
 // promoted. Whatever was acknowledged is relayed, once, and whoever was told to try again
 // did nothing by the first try that is done a second time.
 func TestThePrimaryFailsUnderLoad(t *testing.T) {
 	takesTurn(t, false)
-	const each = 3 // presses of one person in one failover; the first is over before it
+	const each = 2 // presses of one person in one failover; the first is over before it
 	left, begun := *failoversWanted, time.Now()
 	var outages, gaps, late []time.Duration
 	tries, acts := 0, 0
 	for left > 0 {
-		some := min(left, 5)
+		some := min(left, pairFailovers)
 		left -= some
 		p := newPair(t)
 		if err := p.servers[0].Exec("create database belay"); err != nil {
 			t.Fatal(err)
 		}
-		w := runReplicas(t, some*4*each, func(int) string { return p.url("belay") })
+		w := runReplicas(t, 0, func(int) string { return p.url("belay") })
+		w.offers(some*4*each, w.approvers[4:])
 		w.logs.allow("level=ERROR") // the database is away
-		for range some {
-			all, killed := w.whilePressed(p, each)
+		for n := range some {
+			all := w.asksForAll(each)
+			killed := w.whilePressed(p, all)
 			for _, a := range all {
 				tries, acts = tries+a.tries, acts+1
 			}
 			outage, gap := outageOf(all, killed)
-			outages, gaps = append(outages, outage), append(gaps, gap)
-			// Longer than a lease, which a replica may not have been able to give back.
-			ctx, cancel := context.WithTimeout(context.Background(), 4*patience)
-			for _, a := range all {
-				w.settlesBy(ctx, a)
-			}
-			cancel()
-			late = append(late, time.Since(killed))
-			t.Logf("failover %d: acknowledged again after %s, every effect seen after %s", len(late), outage, late[len(late)-1])
-			p.follow()
+			seen := w.afterwards(p, all, n+1 < some)
+			outages, gaps, late = append(outages, outage), append(gaps, gap), append(late, seen.Sub(killed))
+			t.Logf("failover %d: acknowledged again after %s, every effect seen after %s", len(late), outage, seen.Sub(killed))
 		}
 		w.once()
 		w.end()
@@ -151,19 +158,24 @@ func round(all []time.Duration) string {
 	return "(median, most) " + strings.TrimSpace(b.String())
 }
 
-// whilePressed has four people in Teams press on requests of their own, one after another, and
-// kills the primary when each has had one acknowledged.
-func (w *replicated) whilePressed(p *pair, each int) (all []*act, killed time.Time) {
+// asksForAll has Alice ask for what four people in Teams will press on, so many times each.
+func (w *replicated) asksForAll(each int) (all []*act) {
 	w.t.Helper()
-	var queues [4][]*act
-	ids := map[int]string{}
-	for q := range queues {
-		for range each {
-			a := &act{by: w.approvers[4+q], rota: w.asked}
-			ids[a.rota], _ = w.asksOnly()
-			queues[q] = append(queues[q], a)
-			all = append(all, a)
-		}
+	for n := range 4 * each {
+		a := &act{by: w.approvers[4+n%4], rota: w.asked}
+		a.id, _ = w.asksOnly()
+		all = append(all, a)
+	}
+	return all
+}
+
+// whilePressed has everybody press on their own requests, one after another, and kills the
+// primary when each has had one acknowledged.
+func (w *replicated) whilePressed(p *pair, all []*act) (killed time.Time) {
+	w.t.Helper()
+	queues := map[string][]*act{}
+	for _, a := range all {
+		queues[a.by.OID] = append(queues[a.by.OID], a)
 	}
 	var first, pressing sync.WaitGroup
 	first.Add(len(queues))
@@ -171,7 +183,7 @@ func (w *replicated) whilePressed(p *pair, each int) (all []*act, killed time.Ti
 	for _, queue := range queues {
 		pressing.Go(func() {
 			for n, a := range queue {
-				w.insists(a, ids[a.rota])
+				w.insists(a)
 				if n == 0 {
 					first.Done()
 					<-kill
@@ -184,15 +196,38 @@ func (w *replicated) whilePressed(p *pair, each int) (all []*act, killed time.Ti
 	close(kill)
 	p.fail()
 	pressing.Wait()
-	return all, killed
+	return killed
+}
+
+// afterwards waits until every effect is seen. Meanwhile the new primary gets its standby, if
+// there is more to come.
+func (w *replicated) afterwards(p *pair, all []*act, more bool) (seen time.Time) {
+	w.t.Helper()
+	// Longer than a lease, which a replica may not have been able to give back.
+	ctx, cancel := context.WithTimeout(context.Background(), 4*patience)
+	defer cancel()
+	var following sync.WaitGroup
+	if more {
+		following.Go(func() {
+			if err := p.follow(); err != nil {
+				w.t.Error(err)
+			}
+		})
+	}
+	for _, a := range all {
+		w.settlesBy(ctx, a)
+	}
+	seen = time.Now()
+	following.Wait()
+	return seen
 }
 
 // insists presses until the press is acknowledged, each time as a new press.
-func (w *replicated) insists(a *act, id string) {
+func (w *replicated) insists(a *act) {
 	for end := time.Now().Add(2 * patience); ; {
 		a.last = time.Now()
 		a.tries++
-		ok, words := w.sent(click{by: a.by, body: a.by.invoking("approve", id)})
+		ok, words := w.sent(click{by: a.by, body: a.by.invoking("approve", a.id)})
 		a.settled = time.Now()
 		if ok {
 			return

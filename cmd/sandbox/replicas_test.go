@@ -4,8 +4,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
-	"flag"
 	"fmt"
 	"net"
 	"net/http"
@@ -13,7 +11,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -24,14 +21,7 @@ import (
 	"github.com/belaybot/belay/adapters/teams/teamstest"
 	"github.com/belaybot/belay/cmd/internal/app"
 	"github.com/belaybot/belay/pim/pimtest"
-	"github.com/belaybot/belay/store/postgres/postgrestest"
 )
-
-var roundsWanted = flag.Int("rounds", 16, "how often approvers race, through three replicas")
-
-// worldRounds is how many rounds one world lives: what people see is kept and looked
-// through again at each wait.
-const worldRounds = 25
 
 // replicated is a world whose Belay is three replicas on one PostgreSQL, behind a
 // balancer at the address that the chats deliver to.
@@ -130,6 +120,7 @@ func runBehind(t *testing.T, rotas int, url func(replica int) string, start func
 		}
 	}
 	w.decisions = w.counts(isDecision)
+	w.logs.allow(`error="context deadline exceeded"`) // a machine that is too slow for Slack's time limit: the person is told
 	return w
 }
 
@@ -145,7 +136,6 @@ func rotaID(n int) string { return fmt.Sprintf("0707a000-0000-4000-8000-%012d", 
 // populate adds eight approvers, and roles that all of them may approve.
 func (w *replicated) populate(rotas int) {
 	w.t.Helper()
-	var ids []string
 	for n := range 8 {
 		key := fmt.Sprintf("approver%d", n)
 		p := person{Key: key, Name: fmt.Sprintf("Approver %c", 'A'+n), OID: fmt.Sprintf("a9970000-0000-4000-8000-%012d", n)}
@@ -158,8 +148,17 @@ func (w *replicated) populate(rotas int) {
 			_, err := w.teams.AddUser(teamstest.User{Name: key, AADObjectID: p.OID, UPN: p.upn(), Email: p.upn(), InstalledPersonal: true})
 			w.must(err)
 		}
-		ids = append(ids, p.OID)
 		w.approvers = append(w.approvers, human{p, w.world})
+	}
+	w.offers(rotas, w.approvers)
+}
+
+// offers adds the first roles that Alice asks for.
+func (w *replicated) offers(rotas int, approvers []human) {
+	w.t.Helper()
+	var ids []string
+	for _, a := range approvers {
+		ids = append(ids, a.OID)
 	}
 	for n := range rotas {
 		w.must(w.tenant.AddRole(pimtest.Role{ID: rotaID(n), Name: rota(n), Policy: pimtest.Policy{MaxDuration: 8 * time.Hour,
@@ -178,14 +177,31 @@ func (w *replicated) asksNext() (id, role string) {
 	return id, role
 }
 
-// asksOnly has Alice ask for the next role.
+// asksOnly has Alice ask for the next role, and ask again when her form is not taken: on a
+// machine that is too slow for Slack's time limit people are told that nothing was done.
 func (w *replicated) asksOnly() (id, role string) {
 	w.t.Helper()
-	role = rota(w.asked)
+	alice, role := w.who("alice"), rota(w.asked)
 	w.asked++
-	alice := w.who("alice")
-	alice.asks(strings.ToLower(role) + " 1h shift")
-	return alice.requestID("cancel", role+" waits for approval"), role
+	for end := time.Now().Add(4 * patience); ; {
+		ctx, cancel := context.WithTimeout(w.t.Context(), patience/2)
+		err := w.sandbox.asks(ctx, alice.person, strings.ToLower(role)+" 1h shift", nil)
+		if err == nil {
+			err = w.slackWaits(ctx, alice.dm(), role+" waits for approval")
+		}
+		cancel()
+		if err == nil {
+			return alice.requestID("cancel", role+" waits for approval"), role
+		}
+		if time.Now().After(end) {
+			w.t.Fatalf("Alice cannot ask for %s: %v", role, err)
+		}
+		w.t.Logf("Alice asks for %s again: %v", role, err)
+		if form, open := w.slack.State().Top(alice.Slack); open {
+			_, err := w.slack.Close(w.ctx(), alice.Slack, form.ID)
+			w.must(err)
+		}
+	}
 }
 
 // gets waits for a card in the chat that the person is in.
@@ -196,188 +212,4 @@ func (h human) gets(words ...string) {
 	} else {
 		h.sees(words...)
 	}
-}
-
-// click is one press, ready to be sent.
-type click struct {
-	by   human
-	deny bool
-	body []byte
-}
-
-// clicks are what each approver is about to send; every third in Teams denies.
-func (w *replicated) clicks(id string, round int) (all []click) {
-	w.t.Helper()
-	for n, a := range w.approvers {
-		c := click{by: a, deny: a.Slack == "" && (n+round)%3 == 0}
-		switch {
-		case a.Slack != "":
-			c.body = a.pressing("approve", id)
-		case c.deny:
-			c.body = a.denying(id)
-		default:
-			c.body = a.invoking("approve", id)
-		}
-		all = append(all, c)
-	}
-	return all
-}
-
-// denying is a denial in Teams with its reason, as Teams would deliver it.
-func (h human) denying(id string) []byte {
-	h.w.t.Helper()
-	var a map[string]any
-	h.w.must(json.Unmarshal(h.invoking("reason", id), &a))
-	action := a["value"].(map[string]any)["action"].(map[string]any)
-	action["data"] = map[string]any{"id": id, "verb": "reason", "form": true, "reason": "not today"}
-	body, err := json.Marshal(a)
-	h.w.must(err)
-	return body
-}
-
-// sent delivers a click and says whether it was acknowledged, and in which words.
-func (w *replicated) sent(c click) (acknowledged bool, words string) {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	if c.by.Slack != "" {
-		header := slacktest.Sign(w.kept.SlackSigning, time.Now(), c.body)
-		header.Set("Content-Type", "application/x-www-form-urlencoded")
-		got, err := w.slack.Deliver(ctx, "/slack/interactions", header, c.body)
-		return err == nil && got.Status == http.StatusOK, string(got.Body)
-	}
-	status, body, err := w.teams.Deliver(ctx, w.teams.Token(nil, teamstest.KeyCurrent), c.body)
-	var answer struct {
-		Value json.RawMessage `json:"value"`
-	}
-	if err != nil || status != http.StatusOK || json.Unmarshal(body, &answer) != nil {
-		return false, string(body)
-	}
-	if json.Unmarshal(answer.Value, &words) != nil {
-		words = teamstest.CardText(answer.Value)
-	}
-	return !strings.Contains(words, "Please try again"), words
-}
-
-// atOnce sends all clicks at the same moment. Whoever is not answered presses again.
-func (w *replicated) atOnce(all []click) {
-	w.t.Helper()
-	var pressing sync.WaitGroup
-	ready := make(chan struct{})
-	for _, c := range all {
-		pressing.Go(func() {
-			<-ready
-			for end := time.Now().Add(4 * patience); ; {
-				ok, words := w.sent(c)
-				if ok {
-					return
-				}
-				if time.Now().After(end) {
-					w.t.Errorf("%s is not acknowledged: %s", c.by.Name, words)
-					return
-				}
-				http.DefaultClient.CloseIdleConnections() // or all tries go to the replica that is cut off
-			}
-		})
-	}
-	close(ready)
-	pressing.Wait()
-}
-
-// decided are the decisions of a role's request in the tenant's audit log.
-func (w *replicated) decided(role string) (all []pimtest.AuditEntry) {
-	for _, e := range w.tenant.Audit() {
-		if e.Role == role && (strings.Contains(e.Activity, approved) || strings.Contains(e.Activity, denied)) {
-			all = append(all, e)
-		}
-	}
-	return all
-}
-
-// settles waits until a race is over, and holds that one decision was relayed and
-// everybody's card names who made it.
-func (w *replicated) settles(n int) {
-	w.t.Helper()
-	ctx, role, alice := w.ctx(), rota(n), w.who("alice")
-	w.must(w.slack.Wait(ctx, func(s slacktest.State) bool {
-		return slackHas(s, alice.dm(), role, "Approved by") || slackHas(s, alice.dm(), role, "Denied by")
-	}))
-	all := w.decided(rotaID(n))
-	if len(all) != 1 {
-		w.t.Fatalf("%s: %d decisions: %+v", role, len(all), all)
-	}
-	at := slices.IndexFunc(w.approvers, func(h human) bool { return h.OID == all[0].Actor })
-	if at < 0 {
-		w.t.Fatalf("%s was decided by nobody known: %+v", role, all[0])
-	}
-	winner, word := w.approvers[at], "Approved"
-	if strings.Contains(all[0].Activity, denied) {
-		word = "Denied"
-	}
-	alice.reads(role, word+" by "+winner.Name)
-	for _, a := range w.approvers {
-		if a.OID == winner.OID {
-			a.gets(role, "You "+strings.ToLower(word)+" it.")
-		} else {
-			a.gets(role, word+" by "+winner.Name)
-		}
-	}
-}
-
-// once holds the whole audit log against the rounds: each was asked and decided once.
-func (w *replicated) once() {
-	w.t.Helper()
-	asked, done := 0, 0
-	for _, e := range w.tenant.Audit() {
-		switch {
-		case strings.Contains(e.Activity, requested):
-			asked++
-		case strings.Contains(e.Activity, approved), strings.Contains(e.Activity, denied):
-			done++
-		}
-	}
-	if asked != w.asked || done != w.asked {
-		w.t.Errorf("%d rounds: %d requests and %d decisions at Microsoft", w.asked, asked, done)
-	}
-}
-
-var databases atomic.Int32
-
-// database makes a new database for one world.
-func database(t *testing.T, srv *postgrestest.Server) string {
-	t.Helper()
-	name := fmt.Sprintf("world%d", databases.Add(1))
-	if err := srv.Exec("create database " + name); err != nil {
-		t.Fatal(err)
-	}
-	return name
-}
-
-// Eight approvers in Slack and Teams press at the same moment, through whichever replica:
-// one decision is relayed, and everybody is told whose it was.
-func TestEightApproversRaceThroughThreeReplicas(t *testing.T) {
-	takesTurn(t, false)
-	srv := postgrestest.Start(t)
-	begun := time.Now()
-	for first := 0; first < *roundsWanted; first += worldRounds {
-		rounds := min(worldRounds, *roundsWanted-first)
-		name := database(t, srv)
-		w := runReplicas(t, rounds, func(int) string { return srv.TCP("postgres", name) })
-		for n := range rounds {
-			id, _ := w.asksNext()
-			w.atOnce(w.clicks(id, n))
-			w.settles(n)
-		}
-		w.once()
-		if got := int(w.decisions.Load()); got != rounds {
-			t.Errorf("%d rounds sent %d decisions to Microsoft", rounds, got)
-		}
-		if !w.front.spread() {
-			t.Error("a replica took no part")
-		}
-		if strings.Contains(w.logs.String(), "another process has taken over") {
-			t.Error("two replicas worked on one request")
-		}
-		w.end()
-	}
-	t.Logf("%d rounds of 8 approvers in %s", *roundsWanted, time.Since(begun).Round(time.Second))
 }

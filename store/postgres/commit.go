@@ -64,7 +64,7 @@ func (t *txn) commit() (w witness, err error) {
 	case err != nil && refused(err):
 		return w, t.lost(err)
 	}
-	return w, fmt.Errorf("%w: %w", errLostInCommit, errors.Join(err, t.s.fail(err)))
+	return w, fmt.Errorf("%w: %w", errLostInCommit, errors.Join(err, t.s.suspect(t.ctx, err)))
 }
 
 // end commits a transaction that wrote nothing, by which the server confirms what was read.
@@ -125,10 +125,7 @@ func (s *Store) kept(ctx context.Context, w witness) (kept bool, err error) {
 	if _, doubt := conn.Conn().PgConn().CustomData()[warned]; doubt && err == nil {
 		return false, &Error{Place: s.place, Reason: Contended, Err: errors.New("the standby does not confirm")}
 	}
-	if err != nil {
-		return false, s.fail(err)
-	}
-	return kept, nil
+	return kept, s.suspect(ctx, err)
 }
 
 // witnessTime is how long a witness is kept: far longer than a packet may live.

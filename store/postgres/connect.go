@@ -32,6 +32,7 @@ func Open(ctx context.Context, opt Options) (*Store, error) {
 	forViews := int64(max(1, opt.Connections/3))
 	s.writers = int64(opt.Connections) - 1 - forViews
 	s.updates, s.views = semaphore.NewWeighted(s.writers), semaphore.NewWeighted(forViews)
+	config.ShouldPing = s.lives
 	if s.pool, err = pgxpool.NewWithConfig(ctx, config); err != nil {
 		s.end()
 		return nil, s.fail(err)
@@ -80,10 +81,8 @@ func Probe(ctx context.Context, opt Options) error {
 		return err
 	}
 	s := &Store{opt: opt.filled(), place: placeOf(&config.ConnConfig.Config)}
-	if config.BeforeConnect != nil {
-		if err := config.BeforeConnect(ctx, config.ConnConfig); err != nil {
-			return s.fail(err)
-		}
+	if err := config.BeforeConnect(ctx, config.ConnConfig); err != nil {
+		return s.fail(err)
 	}
 	conn, err := pgx.ConnectConfig(ctx, config.ConnConfig)
 	if err != nil {
@@ -158,22 +157,32 @@ func configure(opt Options) (*pgxpool.Config, error) {
 		c.RuntimeParams[name] = value
 	}
 	c.ConnectTimeout = opt.limits.connect
+	all := &servers{resolved: map[string][]string{}}
+	c.LookupFunc, c.DialFunc = all.lookup, dialer(opt.limits, len(c.Fallbacks) > 0).DialContext
 	c.DefaultQueryExecMode, c.StatementCacheCapacity = pgx.QueryExecModeCacheStatement, 512
-	c.ValidateConnect = func(ctx context.Context, conn *pgconn.PgConn) error { return examine(ctx, conn, place) }
+	c.ValidateConnect = func(ctx context.Context, conn *pgconn.PgConn) error {
+		err := examine(ctx, conn, place)
+		if err == nil {
+			all.found(conn.Conn().RemoteAddr())
+		}
+		return err
+	}
 	c.OnNotice = func(conn *pgconn.PgConn, n *pgconn.Notice) {
 		if n.SeverityUnlocalized == "WARNING" {
 			conn.CustomData()[warned] = true
 		}
 	}
-	if opt.Password != nil {
-		config.BeforeConnect = func(ctx context.Context, c *pgx.ConnConfig) error {
-			password, err := opt.Password(ctx)
-			if err != nil {
-				return &Error{Place: place, Reason: SignIn, Err: err}
-			}
-			c.Password = password
+	config.BeforeConnect = func(ctx context.Context, c *pgx.ConnConfig) error {
+		all.order(c)
+		if opt.Password == nil {
 			return nil
 		}
+		password, err := opt.Password(ctx)
+		if err != nil {
+			return &Error{Place: place, Reason: SignIn, Err: err}
+		}
+		c.Password = password
+		return nil
 	}
 	config.MaxConns, config.MinConns = int32(opt.Connections), 0
 	config.MaxConnLifetime, config.MaxConnLifetimeJitter = 30*time.Minute, 5*time.Minute
@@ -241,10 +250,8 @@ func examine(ctx context.Context, conn *pgconn.PgConn, place string) error {
 // connect makes a connection outside of the pool.
 func (s *Store) connect(ctx context.Context) (*pgx.Conn, error) {
 	config := s.pool.Config()
-	if config.BeforeConnect != nil {
-		if err := config.BeforeConnect(ctx, config.ConnConfig); err != nil {
-			return nil, s.fail(err)
-		}
+	if err := config.BeforeConnect(ctx, config.ConnConfig); err != nil {
+		return nil, s.fail(err)
 	}
 	conn, err := pgx.ConnectConfig(ctx, config.ConnConfig)
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 // Hasty is o with time limits of a fraction of a second.
 func Hasty(o Options) Options {
 	o.limits = limits{statement: 500 * time.Millisecond, lock: 300 * time.Millisecond, idle: time.Second, viewIdle: time.Second,
-		call: 2 * time.Second, connect: 2 * time.Second, settle: 1500 * time.Millisecond}
+		call: 2 * time.Second, connect: 2 * time.Second, dial: time.Second, silence: time.Second, settle: 1500 * time.Millisecond}
 	return o
 }
 

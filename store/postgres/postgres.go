@@ -72,12 +72,14 @@ type limits struct {
 	idle      time.Duration // the server's, for an update whose process has stopped: it holds up views
 	viewIdle  time.Duration // the same for a view, which holds up nobody
 	call      time.Duration // of one round trip, seen from here
-	connect   time.Duration
+	connect   time.Duration // to one server, until it may be used
+	dial      time.Duration // for a server to answer at all, where the address names others
+	silence   time.Duration // for a server's machine to confirm what was sent to it
 	settle    time.Duration // for finding out what became of a commit
 }
 
 var usual = limits{statement: 5 * time.Second, lock: 3 * time.Second, idle: 5 * time.Second, viewIdle: 5 * time.Minute,
-	call: 8 * time.Second, connect: 3 * time.Second, settle: 8 * time.Second}
+	call: 8 * time.Second, connect: 3 * time.Second, dial: time.Second, silence: 1500 * time.Millisecond, settle: 8 * time.Second}
 
 // Store is a store.Store in a PostgreSQL database. Close it.
 type Store struct {
@@ -135,11 +137,11 @@ func (s *Store) snapshot(ctx context.Context, conn *pgxpool.Conn) error {
 	b.Queue("begin isolation level serializable, read only, deferrable")
 	b.Queue("set local idle_in_transaction_session_timeout = " + milliseconds(s.opt.limits.viewIdle))
 	b.Queue("select 1") // takes the snapshot
-	ctx, cancel := context.WithTimeout(ctx, s.opt.limits.call)
+	call, cancel := context.WithTimeout(ctx, s.opt.limits.call)
 	defer cancel()
-	if err := conn.Conn().SendBatch(ctx, b).Close(); err != nil {
+	if err := conn.Conn().SendBatch(call, b).Close(); err != nil {
 		s.undo(conn)
-		return s.fail(err)
+		return s.suspect(ctx, err)
 	}
 	return nil
 }
@@ -179,10 +181,7 @@ func (s *Store) Ping(ctx context.Context) error {
 		return err
 	}
 	_, err := s.pool.Exec(ctx, "update "+s.own("format")+" set pinged = now()")
-	if err != nil {
-		return s.fail(err)
-	}
-	return nil
+	return s.suspect(ctx, err)
 }
 
 // Close refuses new transactions, waits for those that run, and lets go of the

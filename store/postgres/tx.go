@@ -270,7 +270,7 @@ func (t *txn) send(b *pgx.Batch) error {
 // lost notes that the server or the way to it failed.
 func (t *txn) lost(err error) error {
 	if err != nil {
-		t.fault = t.s.fail(err)
+		t.fault = t.s.suspect(t.ctx, err)
 		return t.fault
 	}
 	return nil

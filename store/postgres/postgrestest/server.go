@@ -148,7 +148,8 @@ func (s *Server) Up() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	args := []string{"-c", guard, s.Dir, filepath.Join(s.bin, "postgres"), "-D", s.data(), "-k", s.Dir, "-p", strconv.Itoa(s.Port),
-		"-c", "listen_addresses=127.0.0.1", "-c", "max_wal_senders=4", "-c", "shared_buffers=32MB"}
+		"-c", "listen_addresses=127.0.0.1", "-c", "max_wal_senders=4", "-c", "shared_buffers=32MB",
+		"-c", "wal_retrieve_retry_interval=100ms"} // or a standby may look five seconds later whether it is promoted
 	for _, setting := range s.settings {
 		args = append(args, "-c", setting)
 	}
@@ -239,16 +240,34 @@ func (s *Server) Kill() {
 	s.down(syscall.SIGKILL)
 }
 
+// Freeze stops the server and all its processes where they are: their connections stay, and nothing
+// is said on them. Kill ends it.
+func (s *Server) Freeze() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, p := range s.processes() {
+		_ = syscall.Kill(p, syscall.SIGSTOP) // it may have ended
+	}
+}
+
+// processes are the server's, the first one before the others.
+func (s *Server) processes() []int {
+	raw, _ := os.ReadFile(filepath.Join(s.Dir, "pid"))
+	pid, err := strconv.Atoi(strings.TrimSpace(string(raw)))
+	if err != nil {
+		return nil
+	}
+	return append([]int{pid}, children(pid)...)
+}
+
 // down ends the server and waits for it.
 func (s *Server) down(how syscall.Signal) {
 	if s.stdin == nil {
 		return
 	}
-	raw, _ := os.ReadFile(filepath.Join(s.Dir, "pid"))
-	if pid, err := strconv.Atoi(strings.TrimSpace(string(raw))); err == nil {
-		all := []int{pid}
-		if how == syscall.SIGKILL {
-			all = append(all, children(pid)...)
+	if all := s.processes(); len(all) > 0 {
+		if how != syscall.SIGKILL {
+			all = all[:1]
 		}
 		for _, p := range all {
 			_ = syscall.Kill(p, how) // it may have ended
