@@ -137,7 +137,7 @@ func openStore(ctx context.Context, cfg Config, o Options) (_ *App, err error) {
 			err = errors.Join(err, a.Close())
 		}
 	}()
-	a.sealed = trail.Recording(store.Seal(a.store, a.keys))
+	a.sealed = trail.Recording(store.Seal(mortal(a.store), a.keys))
 	if err := store.CheckKeys(ctx, a.sealed); err != nil {
 		return nil, fmt.Errorf("the key file %s does not belong to the database; put back the one that does: %w", keyFile.Path, err)
 	}
@@ -154,6 +154,7 @@ func openStore(ctx context.Context, cfg Config, o Options) (_ *App, err error) {
 	}
 	a.watchTrail()
 	limitEgress(client, cfg, a.metrics)
+	client.Transport = mortalTransport(client.Transport)
 	return a, a.wire(client, o.Now)
 }
 
