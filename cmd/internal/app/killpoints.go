@@ -4,6 +4,7 @@ package app
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"os"
@@ -13,29 +14,32 @@ import (
 	"syscall"
 
 	"github.com/belaybot/belay/store"
+	"github.com/belaybot/belay/store/trail"
 )
 
 // killAt names the variable that says at which point of its life this process kills itself,
 // counted from 1; without it, it lives on. It is there under the build tag killpoints alone.
 const killAt = "TEST_KILL_AT"
 
-// left counts the points until then.
-var left = func() *atomic.Int64 {
-	var n atomic.Int64
-	if text := os.Getenv(killAt); text != "" {
+var (
+	dies = func() int64 {
+		text := os.Getenv(killAt)
+		if text == "" {
+			return 0
+		}
 		at, err := strconv.ParseInt(text, 10, 64)
 		if err != nil {
 			panic(killAt + " must be a number")
 		}
-		n.Store(at)
-	}
-	return &n
-}()
+		return at
+	}()
+	seen atomic.Int64 // points so far
+)
 
 // point is one at which this process may die. Nothing is run after it: no deferred call, no
 // flush.
 func point(where, what string) {
-	if left.Add(-1) != 0 {
+	if seen.Add(1) != dies {
 		return
 	}
 	fmt.Fprintf(os.Stderr, "killed %s %s\n", where, what)
@@ -74,4 +78,28 @@ func (c mortalCalls) RoundTrip(r *http.Request) (*http.Response, error) {
 	resp, err := c.next.RoundTrip(r)
 	point("after", what)
 	return resp, err
+}
+
+// What a test asks a process that it will kill.
+func init() {
+	operations["/killpoints/requests"] = everyRequest
+	operations["/killpoints/seen"] = func(_ context.Context, _ *App, _ operator, _ json.RawMessage, emit func(any) error) error {
+		return emit(seen.Load())
+	}
+}
+
+// everyRequest gives every request on record, to be held against what the chats show.
+func everyRequest(ctx context.Context, a *App, _ operator, _ json.RawMessage, emit func(any) error) error {
+	given := map[string]bool{}
+	return a.trail.Read(ctx, 0, func(r trail.Record) error {
+		if r.Request == "" || given[r.Request] {
+			return nil
+		}
+		given[r.Request] = true
+		q, err := a.bot.Request(ctx, r.Request)
+		if err != nil {
+			return err
+		}
+		return emit(q)
+	})
 }
