@@ -130,11 +130,7 @@ func (s *sandbox) ticketChapter(alice person, dm string, link *regexp.Regexp) []
 			if err != nil {
 				return fmt.Errorf("nobody is asked to sign in for Groups Administrator: %w", err)
 			}
-			url, err := s.slackLink(ctx, dm, link, active)
-			if err != nil {
-				return err
-			}
-			if err := s.signsInOnce(ctx, alice, url); err != nil {
+			if err := s.signsInUntil(ctx, alice, dm, link, active); err != nil {
 				return err
 			}
 			return s.slackWaits(ctx, dm, "Groups Administrator is active", "CHG-4711 (ServiceNow)")

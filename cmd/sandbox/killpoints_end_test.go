@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -172,6 +173,9 @@ func (a aftermath) differs(t *testing.T, want aftermath) {
 func TestTheStoryIsKilledInTheMiddle(t *testing.T) {
 	unharmed, want := lived(t, forever, forever)
 	unharmed.end()
+	if !killing(t, os.Args[0]) {
+		t.Error("what TestAProductCannotKillItself looks for is not here either")
+	}
 	deaths, began := 0, time.Now()
 	where := map[string]int{}
 	var ready []time.Duration

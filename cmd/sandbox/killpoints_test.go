@@ -78,7 +78,7 @@ func (m *mortals) serve(ctx context.Context) error {
 func (m *mortals) live(ctx context.Context, left int) (why string, err error) {
 	said, end := &bytes.Buffer{}, make(chan struct{})
 	cmd := exec.Command(os.Args[0], "-test.run=^TestReplicaItself$")
-	cmd.Env = append(os.Environ(), "TEST_REPLICA_CONFIG="+m.config, "TEST_REPLICA_WORLD="+m.kept.path, fmt.Sprintf("TEST_KILL_AT=%d", left))
+	cmd.Env = append(os.Environ(), "TEST_REPLICA_CONFIG="+m.config, "TEST_REPLICA_WORLD="+m.kept.path, fmt.Sprintf("%s=%d", killVariable, left))
 	cmd.Stderr = io.MultiWriter(said, m.logs)
 	stdin, err := cmd.StdinPipe()
 	if err != nil {

@@ -196,21 +196,23 @@ func (s *sandbox) slackWaits(ctx context.Context, conversation string, words ...
 // the sign-in is over there may be none.
 func (s *sandbox) slackLink(ctx context.Context, conversation string, link *regexp.Regexp, over func() bool) (url string, err error) {
 	err = s.slack.Wait(ctx, func(state slacktest.State) bool {
-		if over() {
-			return true
-		}
-		c, _ := state.Conversation(conversation)
-		for _, m := range slices.Backward(c.Messages) {
-			if url = link.FindString(string(m.Blocks)); url != "" {
-				return true
-			}
-		}
-		return false
+		url = newestLink(state, conversation, link)
+		return url != "" || over()
 	})
 	if err != nil {
 		return "", fmt.Errorf("no sign-in link is shown: %w", err)
 	}
 	return url, nil
+}
+
+func newestLink(state slacktest.State, conversation string, link *regexp.Regexp) string {
+	c, _ := state.Conversation(conversation)
+	for _, m := range slices.Backward(c.Messages) {
+		if url := link.FindString(string(m.Blocks)); url != "" {
+			return url
+		}
+	}
+	return ""
 }
 
 // slackForm waits for a modal with a label.
