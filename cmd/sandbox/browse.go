@@ -7,9 +7,11 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"time"
 
+	"github.com/belaybot/belay/adapters/slack/slacktest"
 	"github.com/belaybot/belay/pim/pimtest"
 )
 
@@ -37,6 +39,43 @@ func (s *sandbox) signsIn(ctx context.Context, who person, link string) error {
 		return err
 	}
 	return b.signIn(ctx, link)
+}
+
+// signsInOnce is signsIn for a step of the story that may have been cut off. A link is
+// used when all that its sign-in leads to is on record. Without one nothing is left to do.
+func (s *sandbox) signsInOnce(ctx context.Context, who person, link string) error {
+	return s.done.once(who.Key+" signs in with "+link, func() error {
+		if link == "" {
+			return nil
+		}
+		err := s.signsIn(ctx, who, link)
+		if err != nil && strings.Contains(err.Error(), "This link was used already.") {
+			return nil
+		}
+		return err
+	})
+}
+
+// signsInUntil follows every link that is shown in Slack until what it is for is over: killed
+// right after a stronger sign-in Belay asks for another one, because it keeps no access token.
+func (s *sandbox) signsInUntil(ctx context.Context, who person, dm string, link *regexp.Regexp, over func() bool) error {
+	for used := map[string]bool{"": true}; ; {
+		var url string
+		err := s.slack.Wait(ctx, func(state slacktest.State) bool {
+			url = newestLink(state, dm, link)
+			return over() || !used[url]
+		})
+		if err != nil {
+			return fmt.Errorf("no sign-in link is shown: %w", err)
+		}
+		if over() {
+			return nil
+		}
+		used[url] = true
+		if err := s.signsInOnce(ctx, who, url); err != nil {
+			return err
+		}
+	}
 }
 
 // signIn opens a one-time link of Belay and does on each page what the person

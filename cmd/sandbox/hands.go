@@ -14,6 +14,22 @@ import (
 // What people do with their hands in the simulated chats. Each waits until it can
 // be done, and fails in a sentence.
 
+// answered are the deeds of one step that were answered. In a test that kills Belay whoever
+// got an answer does not do the same again; nil: nobody goes back to a step.
+type answered map[string]bool
+
+// once does what a person does once in a step.
+func (a answered) once(deed string, do func() error) error {
+	if a[deed] {
+		return nil
+	}
+	err := do()
+	if a != nil && err == nil {
+		a[deed] = true
+	}
+	return err
+}
+
 // fillIn fills in a modal, by the names of its fields, and sends it.
 func (s *sandbox) fillIn(ctx context.Context, who person, v slacktest.View, values map[string]string) (slacktest.Outcome, error) {
 	var blocks []struct {
@@ -40,11 +56,22 @@ func (s *sandbox) fillIn(ctx context.Context, who person, v slacktest.View, valu
 // asks types a one-liner in Slack, adds to the form what it did not say, and sends
 // it.
 func (s *sandbox) asks(ctx context.Context, who person, text string, values map[string]string) error {
-	v, err := s.opens(ctx, who, text, "Why")
-	if err != nil {
-		return err
-	}
-	return s.sends(ctx, who, v, values)
+	return s.done.once(who.Key+" asks for "+text, func() error {
+		if v, open := s.stands(who, `"Why"`, reasonOf(text)); open {
+			return s.sends(ctx, who, v, values)
+		}
+		v, err := s.opens(ctx, who, text, "Why")
+		if err != nil {
+			return err
+		}
+		return s.sends(ctx, who, v, values)
+	})
+}
+
+// stands is a form that was sent and not taken, and is still there to be sent again.
+func (s *sandbox) stands(who person, words ...string) (slacktest.View, bool) {
+	v, open := s.slack.State().Top(who.Slack)
+	return v, open && holds(string(v.Blocks), words...)
 }
 
 // opens types a one-liner in Slack and waits for a form with a label. Where Microsoft
@@ -81,23 +108,49 @@ func troubled(v slacktest.View) bool {
 
 // sendsForm waits for a modal with a label, and sends it.
 func (s *sandbox) sendsForm(ctx context.Context, who person, label string, values map[string]string) error {
-	v, err := s.slackForm(ctx, who.Slack, label)
-	if err != nil {
-		return err
-	}
-	return s.sends(ctx, who, v, values)
+	return s.done.once(who.Key+" sends "+label, func() error {
+		v, err := s.slackForm(ctx, who.Slack, label)
+		if err != nil {
+			return err
+		}
+		return s.sends(ctx, who, v, values)
+	})
 }
 
+// sends fills in a form and sends it. One that comes back was not taken, because Belay was
+// started anew under it: people look at it and send it again.
 func (s *sandbox) sends(ctx context.Context, who person, v slacktest.View, values map[string]string) error {
-	out, err := s.fillIn(ctx, who, v, values)
-	if err == nil && (!out.Delivered || len(out.Errors) > 0 || out.Notice != "") {
-		err = fmt.Errorf("the form was not taken: %v %s", out.Errors, out.Notice)
+	for range 3 {
+		out, err := s.fillIn(ctx, who, v, values)
+		switch {
+		case err != nil:
+			return err
+		case !out.Delivered || len(out.Errors) > 0 || out.Notice != "":
+			return fmt.Errorf("the form was not taken: %v %s", out.Errors, out.Notice)
+		}
+		back := false
+		err = s.slack.Wait(ctx, func(state slacktest.State) bool {
+			now, open := state.Top(who.Slack)
+			open = open && now.ID == v.ID
+			back = open && now.Submit != ""
+			if back {
+				v = now
+			}
+			return !open || !strings.Contains(string(now.Blocks), "One moment")
+		})
+		if err != nil || !back {
+			return err
+		}
 	}
-	return err
+	return fmt.Errorf("the form comes back: %s", v.Blocks)
 }
 
 // presses uses a button, by its verb, of the newest Slack card that holds the words.
 func (s *sandbox) presses(ctx context.Context, who person, verb string, words ...string) error {
+	return s.done.once(who.Key+" presses "+verb, func() error { return s.uses(ctx, who, verb, words...) })
+}
+
+func (s *sandbox) uses(ctx context.Context, who person, verb string, words ...string) error {
 	dm, ts := s.slack.DM(who.Slack), ""
 	err := s.slack.Wait(ctx, func(state slacktest.State) bool {
 		c, _ := state.Conversation(dm)
@@ -120,7 +173,15 @@ func (s *sandbox) presses(ctx context.Context, who person, verb string, words ..
 }
 
 // taps uses a button, by its title, of the newest Teams card that holds the words.
-func (s *sandbox) taps(ctx context.Context, who person, title string, words ...string) (teamstest.Answer, error) {
+func (s *sandbox) taps(ctx context.Context, who person, title string, words ...string) (answer teamstest.Answer, err error) {
+	err = s.done.once(who.Key+" taps "+title, func() error {
+		answer, err = s.usesInTeams(ctx, who, title, words...)
+		return err
+	})
+	return answer, err
+}
+
+func (s *sandbox) usesInTeams(ctx context.Context, who person, title string, words ...string) (teamstest.Answer, error) {
 	if err := s.teamsWaits(ctx, who.Key, "", words...); err != nil {
 		return teamstest.Answer{}, err
 	}
@@ -158,4 +219,50 @@ func (s *sandbox) chooses(ctx context.Context, who person, v slacktest.View, fie
 		}
 	}
 	return fmt.Errorf("the form has no %q to choose for %s: %s", label, field, v.Blocks)
+}
+
+// asksForShop fills in a form that asks again for the rules of the place that is chosen.
+func (s *sandbox) asksForShop(ctx context.Context, alice person) error {
+	const rules = "Contributor (resource group rg-shop) needs approval"
+	if _, open := s.stands(alice, rules); open {
+		return s.sendsForm(ctx, alice, "Where", nil)
+	}
+	v, err := s.opens(ctx, alice, "contributor 1h roll out the shop", "Where")
+	if err != nil {
+		return err
+	}
+	if err := s.chooses(ctx, alice, v, "where", "rg-shop"); err != nil {
+		return err
+	}
+	err = s.slack.Wait(ctx, func(state slacktest.State) bool {
+		var ok bool
+		v, ok = state.Top(alice.Slack)
+		return ok && strings.Contains(string(v.Blocks), rules)
+	})
+	if err != nil {
+		return fmt.Errorf("the form does not show the rules of the resource group: %w", err)
+	}
+	return s.sendsForm(ctx, alice, "Where", nil)
+}
+
+// asksForTwo fills in a form in which another role is chosen besides.
+func (s *sandbox) asksForTwo(ctx context.Context, alice person, also string) error {
+	if _, open := s.stands(alice, also+" needs no approval"); open {
+		return s.sendsForm(ctx, alice, "And also", nil)
+	}
+	v, err := s.opens(ctx, alice, "message center reader 30m quarterly review", "And also")
+	if err != nil {
+		return err
+	}
+	if err := s.chooses(ctx, alice, v, "also", also); err != nil {
+		return err
+	}
+	err = s.slack.Wait(ctx, func(state slacktest.State) bool {
+		now, ok := state.Top(alice.Slack)
+		return ok && now.Hash != v.Hash && strings.Contains(string(now.Blocks), also+" needs no approval")
+	})
+	if err != nil {
+		return fmt.Errorf("the form does not show the rules of both roles: %w", err)
+	}
+	return s.sendsForm(ctx, alice, "And also", nil)
 }

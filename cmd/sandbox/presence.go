@@ -48,11 +48,11 @@ func (s *sandbox) presenceChapter(frank, bob person, link *regexp.Regexp) []step
 		{"he signs in again, and now his approval is relayed", func() bool { return s.slackShows(slackOps, role+" is active: Frank Fox") },
 			func(ctx context.Context) error {
 				if !decided() {
-					url, err := s.teamsLink(ctx, bob.Key, link)
+					url, err := s.teamsLink(ctx, bob.Key, link, decided)
 					if err != nil {
 						return err
 					}
-					if err := s.signsIn(ctx, bob, url); err != nil {
+					if err := s.signsInOnce(ctx, bob, url); err != nil {
 						return err
 					}
 				}

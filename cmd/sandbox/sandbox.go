@@ -38,6 +38,7 @@ type sandbox struct {
 	app    *app.App
 	serve  func(context.Context) error // the product, where that is not app alone
 	calls  tally
+	done   answered
 	signOn bool // Teams signs people in by itself
 	log    *slog.Logger
 

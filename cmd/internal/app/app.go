@@ -149,7 +149,7 @@ func openStore(ctx context.Context, cfg Config, o Options) (_ *App, err error) {
 		}
 	}()
 	a.measureStore()
-	a.sealed = trail.Recording(store.Seal(counted(a.store, a.metrics), a.keys))
+	a.sealed = trail.Recording(store.Seal(counted(mortal(a.store), a.metrics), a.keys))
 	if err := store.CheckKeys(ctx, a.sealed); err != nil {
 		return nil, fmt.Errorf("the key file %s does not belong to the database; put back the one that does: %w", keyFile.Path, err)
 	}
@@ -176,6 +176,7 @@ func openStore(ctx context.Context, cfg Config, o Options) (_ *App, err error) {
 	if err := a.openFeeds(client, o.Stdout); err != nil {
 		return nil, err
 	}
+	client.Transport = mortalTransport(client.Transport)
 	return a, a.wire(client, o.Now)
 }
 
