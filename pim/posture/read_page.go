@@ -66,6 +66,12 @@ func again[T any](ctx context.Context, r *reading, read func() ([]T, string, err
 	}
 }
 
+// pass goes on once nobody has to wait.
+func (r *reading) pass() {
+	r.pause.Lock()
+	defer r.pause.Unlock()
+}
+
 // miss notes what was not seen, each reason of a part once.
 func (r *reading) miss(part Part, u Unseen) {
 	r.mu.Lock()
