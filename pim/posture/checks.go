@@ -45,12 +45,12 @@ const (
 func checks() []check {
 	return []check{
 		{id: "standing-privileged", severity: High, about: "who has the most privileged roles without activating them",
-			title: counted("most privileged role is held without an activation", "most privileged roles are held without an activation"),
+			title: counted("standing assignment of one of the most privileged roles", "standing assignments of the most privileged roles"),
 			why:   "A standing role works at any hour for whoever takes the account over. Nothing has to be asked for, so nothing is noticed.",
 			mend:  "Make the assignment eligible, activate it once to try, then remove the active one. Name accounts for emergencies in security.break_glass.",
 			link:  assignsBlade, needs: []Part{RolesActive, GroupsActive, GroupsElig}, find: standing(true)},
 		{id: "standing-other", severity: Medium, about: "who has other directory roles without activating them",
-			title: counted("other directory role is held without an activation", "other directory roles are held without an activation"),
+			title: counted("standing assignment of another directory role", "standing assignments of other directory roles"),
 			why:   "Every standing role is one that an attacker need not ask for.",
 			mend:  "Make the assignment eligible and remove the active one, beginning with the roles that can change people's accounts.",
 			link:  assignsBlade, needs: []Part{RolesActive, GroupsActive, GroupsElig}, find: standing(false)},

@@ -272,7 +272,7 @@ func TestEvidenceIsBounded(t *testing.T) {
 		s.Holdings = append(s.Holdings, role(userAdmin, fmt.Sprintf("u%d", i)))
 	}
 	f := find(posture.Examine(s, rules), "standing-other")
-	if f == nil || f.Count != 1000 || len(f.Evidence) != 50 || f.What != "1000 other directory roles are held without an activation" {
+	if f == nil || f.Count != 1000 || len(f.Evidence) != 50 || f.What != "1000 standing assignments of other directory roles" {
 		t.Errorf("%+v", f)
 	}
 }

@@ -61,6 +61,7 @@ type App struct {
 	public  http.Handler
 	on, in  net.Listener  // public and private
 	ctl     net.Listener  // for commands; nil: they cannot reach this process
+	outside *http.Client  // reaches the configured hosts, and no others
 	rotated chan struct{} // hears of a rotation of the keys; nil: nobody serves
 }
 
@@ -154,6 +155,7 @@ func openStore(ctx context.Context, cfg Config, o Options) (_ *App, err error) {
 	}
 	a.watchTrail()
 	limitEgress(client, cfg, a.metrics)
+	a.outside = client
 	return a, a.wire(client, o.Now)
 }
 
@@ -345,6 +347,7 @@ func (a *App) Run(ctx context.Context) error {
 	defer stopBot()
 	g.Go(func() error { return a.bot.Run(life) })
 	g.Go(func() error { a.resealAfterRotations(gctx); return nil })
+	g.Go(func() error { a.watchPosture(gctx); return nil })
 	public, private := server(a.public, a.log), server(a.privatePages(), a.log)
 	serve := func(s *http.Server, l net.Listener) func() error {
 		return func() error {
