@@ -30,6 +30,7 @@ var allowed = map[string][]string{
 	"pim/arm":                     {"pim", "pim/internal/"},
 	"pim/signin":                  {"pim", "store"},
 	"pim/posture":                 {"pim"},
+	"bench":                       {},
 	"bot":                         {"pim", "pim/posture", "store", "store/trail"},
 	"adapters/":                   {"bot", "pim"},
 	"adapters/siem":               {"bot", "pim", "store/trail"},

@@ -87,12 +87,13 @@ func (k collection) rows(c *call, principal, id string) []obj {
 	var rows []obj
 	now := c.t.now()
 	group, _ := c.query.value("groupId")
+	group = strings.ToLower(group)
 	wanted := func(kind, of, scope, named string) bool {
-		return kind == k.kind && (principal == "" || of == principal) && (group == "" || strings.EqualFold(scope, group)) &&
+		return kind == k.kind && (principal == "" || of == principal) && (group == "" || scope == group) &&
 			(id == "" || k.instances || strings.EqualFold(named, id))
 	}
 	// Of a list without a filter only the page's entities are made.
-	whole := len(c.query.filter) > 0 || principal != "" || id != "" || k.requests ||
+	whole := len(c.query.filter) > 0 || principal != "" || id != "" || k.requests || !k.eligible &&
 		slices.ContainsFunc(c.t.w.Assignments, func(a *assignment) bool { return a.Hidden > 0 })
 	add := func(entity func() obj) {
 		if whole || len(rows) >= c.query.skip && len(rows) < c.query.skip+largestPage {

@@ -71,7 +71,7 @@ const (
 	tries        = 5
 	firstPause   = time.Second
 	longestPause = 30 * time.Second
-	lanes        = 6 // groups that are read at once
+	lanes        = 10 // groups that are read at once
 	guestsAtOnce = 15
 )
 
