@@ -158,16 +158,26 @@ func (d documents) dropDue(tx store.Tx, id string) error {
 	})
 }
 
-// leased lists the open requests whose lease a settler holds.
+// leased lists the open requests, and the bulletins, whose lease a settler holds.
 func (d documents) leased(tx store.Tx, owner string) ([]string, error) {
 	var ids []string
 	err := dueIndex.Scan(tx, "", "", func(key string, _ struct{}) error {
 		id := key[17:]
-		if strings.HasPrefix(id, greeting) {
+		var held Lease
+		var err error
+		switch {
+		case strings.HasPrefix(id, greeting):
 			return nil
+		case strings.HasPrefix(id, bulletinMark):
+			var p posted
+			p, err = getBulletin(tx, id)
+			held = p.Lease
+		default:
+			var r Request
+			r, err = d.get(tx, id)
+			held = r.Lease
 		}
-		r, err := d.get(tx, id)
-		if err == nil && r.Lease.Owner == owner {
+		if err == nil && held.Owner == owner {
 			ids = append(ids, id)
 		}
 		return err
@@ -222,6 +232,12 @@ func Check(tx store.Tx) []error {
 		if name, ok := strings.CutPrefix(id, greeting); ok {
 			if _, err := greetings.Get(tx, name); err != nil {
 				bad = append(bad, fmt.Errorf("%s entry %s: greeting: %w", bucket, key, err))
+			}
+			return
+		}
+		if strings.HasPrefix(id, bulletinMark) {
+			if _, err := getBulletin(tx, id); err != nil {
+				bad = append(bad, fmt.Errorf("%s entry %s: bulletin: %w", bucket, key, err))
 			}
 			return
 		}

@@ -119,3 +119,8 @@ func (b *Bot) LookAround(ctx context.Context) {
 
 // Digest is what is on record of a card that is shown.
 func Digest(c Card) string { return digest(c) }
+
+// Post has a bulletin delivered.
+func (b *Bot) Post(ctx context.Context, n Bulletin) error {
+	return b.o.Store.Update(ctx, func(tx store.Tx) error { return b.post(tx, n) })
+}

@@ -24,6 +24,10 @@ func (b *Bot) settle(ctx context.Context, id string) {
 		b.greet(ctx, id)
 		return
 	}
+	if strings.HasPrefix(id, bulletinMark) {
+		b.deliver(ctx, id)
+		return
+	}
 	log := b.o.Log.With("request", id)
 	r, mine, err := b.lease(ctx, id)
 	if errors.Is(err, store.ErrNotFound) {

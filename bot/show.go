@@ -40,34 +40,44 @@ func (b *Bot) show(ctx context.Context, r Request, wants []Want) (Request, error
 }
 
 func (b *Bot) showOne(ctx context.Context, r Request, w Want) Event {
+	before := r.Shown[w.Slot]
+	shown, lost := b.display(ctx, r.ID, w, before)
+	if lost {
+		return Unshown{Slot: w.Slot} // posted anew at the next step
+	}
+	if what, _, ok := toldCard(r); ok && w.Slot == slotRequester && before.Message.ID == "" && b.o.Chats[w.At.Platform] != nil {
+		shown.Told = what
+	}
+	return Showed{Slot: w.Slot, Shown: shown}
+}
+
+// display posts or updates one card of a document, and is all of Belay's writing to places
+// that outlives a moment. lost: the message is not there any more.
+func (b *Bot) display(ctx context.Context, id string, w Want, shown Shown) (next Shown, lost bool) {
 	ctx, cancel := context.WithTimeout(ctx, chatTime)
 	defer cancel()
-	shown := r.Shown[w.Slot]
 	chat, ok := b.o.Chats[w.At.Platform]
 	if !ok { // a platform that is no longer configured
 		shown.GivenUp = digest(w.Card)
-		return Showed{Slot: w.Slot, Shown: shown}
+		return shown, false
 	}
 	m, err := shown.Message, error(nil)
 	if m.ID == "" {
 		// The card is part of the key: what a platform that refuses a second post under one
 		// key goes on showing is then what is recorded as shown.
-		m, err = chat.Post(ctx, w.At, r.ID+"/"+string(w.Slot)+"/"+digest(w.Card), w.Card)
-		if what, _, ok := toldCard(r); ok && w.Slot == slotRequester {
-			shown.Told = what
-		}
+		m, err = chat.Post(ctx, w.At, id+"/"+string(w.Slot)+"/"+digest(w.Card), w.Card)
 	} else {
 		err = chat.Update(ctx, m, w.Card)
 	}
 	if err == nil {
 		b.o.Metrics.shown.WithLabelValues(string(w.At.Platform), "ok").Inc()
-		return Showed{Slot: w.Slot, Shown: Shown{Message: m, Digest: digest(w.Card), Told: shown.Told}}
+		return Shown{Message: m, Digest: digest(w.Card), Told: shown.Told}, false
 	}
 	code := chatCode(err)
 	b.o.Metrics.shown.WithLabelValues(string(w.At.Platform), string(code)).Inc()
-	b.o.Log.Warn("a card could not be shown", "request", r.ID, "slot", w.Slot, "platform", w.At.Platform, "code", code, "error", err)
+	b.o.Log.Warn("a card could not be shown", "request", id, "slot", w.Slot, "platform", w.At.Platform, "code", code, "error", err)
 	if code == ChatGone && shown.Message.ID != "" {
-		return Unshown{Slot: w.Slot} // posted anew at the next step
+		return Shown{}, true
 	}
 	now := b.o.Now().UTC()
 	if shown.Since.IsZero() {
@@ -75,7 +85,7 @@ func (b *Bot) showOne(ctx context.Context, r Request, w Want) Event {
 	}
 	if code == ChatUnreachable || code == ChatRefused || now.Sub(shown.Since) > giveUpShowing {
 		shown.GivenUp, shown.Tries, shown.Since = digest(w.Card), 0, time.Time{}
-		return Showed{Slot: w.Slot, Shown: shown}
+		return shown, false
 	}
 	wait := backoff(shown.Tries)
 	shown.Tries++
@@ -83,7 +93,7 @@ func (b *Bot) showOne(ctx context.Context, r Request, w Want) Event {
 		wait = maxDuration(wait, after)
 	}
 	shown.NotBefore = now.Add(wait)
-	return Showed{Slot: w.Slot, Shown: shown}
+	return shown, false
 }
 
 // route finds out where each approver can be reached. Routing is not identity: who

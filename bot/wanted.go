@@ -22,6 +22,9 @@ const (
 	NoticeEnded     Notice = "ended"
 	NoticeUnreached Notice = "unreached" // an approver cannot be reached in chat
 	NoticeNotMe     Notice = "not-me"    // an approver says that a decision was not theirs
+	NoticeAlert     Notice = "alert"     // something unusual
+	NoticeDrift     Notice = "drift"     // a policy or an assignment is not as it was accepted
+	NoticePosture   Notice = "posture"   // a report on what is weak
 )
 
 // Want is a card that should be seen in a place.
@@ -95,7 +98,7 @@ func (p Projection) Wanted(r Request, now time.Time) []Want {
 	}
 	for _, n := range p.notices(r) {
 		for _, at := range p.Notices(n.what, r.Role) {
-			add(Slot("notice/"+string(n.what)+"/"+string(at.Platform)+"/"+at.ID), at, n.card, true)
+			add(noticeSlot(n.what, at), at, n.card, true)
 		}
 	}
 	all = append(all, p.timely(r, now)...)
@@ -134,6 +137,25 @@ func (r Request) direct(p Person) Conversation {
 // copySlot is the slot of a copy that was pressed without being on record.
 func copySlot(presser string, m Message) Slot {
 	return Slot("copy/" + presser + "/" + string(m.Conversation.Platform) + "/" + m.Conversation.ID + "/" + m.ID)
+}
+
+// noticeSlots are the beginnings of what a channel may be told of a request, in the order of
+// its life.
+var noticeSlots = []Notice{NoticeUnreached, NoticeActive, NoticeDenied, NoticeFailed, NoticeEnded}
+
+func noticeSlot(n Notice, at Conversation) Slot {
+	return Slot("notice/" + string(n) + "/" + string(at.Platform) + "/" + at.ID)
+}
+
+// threadIn is the message that begins r's thread in a place; empty: there is none. Where
+// what began it was deleted, what was posted next to it since begins another.
+func (r Request) threadIn(at Conversation) (thread string) {
+	for _, n := range noticeSlots {
+		if m := r.Shown[noticeSlot(n, at)].Message; m.ID != "" && m.Conversation.Thread == "" {
+			thread = m.ID
+		}
+	}
+	return thread
 }
 
 // onRecord says that a message is shown by some slot already.

@@ -218,7 +218,7 @@ func (c Config) Route(n bot.Notice, role pim.EligibleAssignment) []bot.Conversat
 			break
 		}
 	}
-	if n == bot.NoticeNotMe {
+	if slices.Contains([]bot.Notice{bot.NoticeNotMe, bot.NoticeAlert, bot.NoticeDrift, bot.NoticePosture}, n) {
 		switch {
 		case len(c.Security.Channels) > 0:
 			to = c.Security.Channels
