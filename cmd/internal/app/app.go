@@ -236,7 +236,8 @@ func (a *App) wire(client *http.Client, now func() time.Time) error {
 	if cfg.Teams.signOn() != "" {
 		signOn = people
 	}
-	a.bot, err = bot.New(bot.Options{EachTime: !cfg.Entra.KeepSignIns, SingleSignOn: signOn, Store: sealed, Pseudonym: keys.Pseudonym, Trail: a.trail, Pillars: pillars, Finders: finders, GroupRoles: roles.GroupRoles,
+	view := &postureView{cfg: cfg, groups: roles, read: a.snapshot, trend: a.trend, now: a.now}
+	a.bot, err = bot.New(bot.Options{Posture: view, EachTime: !cfg.Entra.KeepSignIns, SingleSignOn: signOn, Store: sealed, Pseudonym: keys.Pseudonym, Trail: a.trail, Pillars: pillars, Finders: finders, GroupRoles: roles.GroupRoles,
 		Acknowledge: cfg.Requests.acknowledge, Presence: cfg.Approval.fresh, WarnBefore: cfg.Requests.WarnBefore, Quiet: quiet, Directory: roles, Grants: people, Links: links, Chats: chats, Profiles: profiles, Notices: cfg.Route, Portal: cfg.Endpoints.Portal,
 		Now: now, Owner: a.owner, Hints: hints, Reads: rate.Limit(float64(cfg.Entra.ReadsPerMinute) / 60),
 		Limits: bot.Limits{PerMinute: cfg.Limits.ActsPerMinute, Burst: cfg.Limits.ActsBurst, TenantPerMinute: cfg.Limits.TenantActsPerMinute}, Log: a.log, Metrics: bot.NewMetrics(a.metrics)})

@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"time"
 
+	"github.com/belaybot/belay/bot"
 	"github.com/belaybot/belay/pim/posture"
 	"github.com/belaybot/belay/store"
 )
@@ -86,7 +88,25 @@ func (a *App) daily(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	r := posture.Examine(s, a.cfg.PostureRules())
-	return true, a.keepDay(ctx, r.Day())
+	days, err := a.trend(ctx)
+	if err != nil {
+		return false, err
+	}
+	return true, a.keepDay(ctx, r, days)
+}
+
+// digest is where the week's report goes on the day of r; nowhere on other days.
+func (a *App) digest(r posture.Report) (to []bot.Conversation) {
+	day, wanted := weekdays[a.cfg.Posture.Digest]
+	if !wanted || r.Taken.UTC().Weekday() != day {
+		return nil
+	}
+	for _, text := range a.cfg.Security.Channels {
+		if at, err := a.cfg.channel(text); err == nil && !slices.Contains(to, at) { // checked at the start
+			to = append(to, at)
+		}
+	}
+	return to
 }
 
 // snapshot reads the tenant by the connection that serves.
@@ -94,25 +114,29 @@ func (a *App) snapshot(ctx context.Context) (posture.Snapshot, error) {
 	return a.cfg.readPosture(ctx, a.outside, a.log, a.now)
 }
 
-// keepDay keeps a day and drops what is too old.
-func (a *App) keepDay(ctx context.Context, d posture.Day) error {
+// keepDay keeps the day of r and drops what is too old, and in the same transaction tells
+// the channels where it is their day: once, whatever happens afterwards.
+func (a *App) keepDay(ctx context.Context, r posture.Report, days []posture.Day) error {
+	to := a.digest(r)
 	return a.sealed.Update(ctx, func(tx store.Tx) error {
-		var old []string
-		kept := 0
+		var kept []string
 		err := postureBucket.Scan(tx, "", "", func(day string, _ posture.Day) error {
-			kept++
-			old = append(old, day)
+			kept = append(kept, day)
 			return nil
 		})
 		if err != nil {
 			return err
 		}
-		for _, day := range old[:max(0, kept+1-keptDays)] {
+		for _, day := range kept[:max(0, len(kept)+1-keptDays)] {
 			if err := postureBucket.Delete(tx, day); err != nil {
 				return err
 			}
 		}
-		return postureBucket.Put(tx, d.Day, d)
+		d := r.Day()
+		if err := postureBucket.Put(tx, d.Day, d); err != nil || len(to) == 0 {
+			return err
+		}
+		return a.bot.TellPosture(tx, r, days, to)
 	})
 }
 
