@@ -38,6 +38,12 @@ const (
 	Reviews       Part = "reviews"
 )
 
+// Parts are all of them.
+func Parts() []Part {
+	return []Part{RoleNames, RolesActive, RolesEligible, RoleSettings, GroupList, GroupsActive, GroupsElig, GroupSettings,
+		AzureActive, AzureEligible, AzureSettings, Accounts, Licences, Activations, Reviews}
+}
+
 // Unseen is a part, or some of it, that could not be read.
 type Unseen struct {
 	Part       Part   `json:"part"`

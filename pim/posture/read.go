@@ -82,8 +82,9 @@ type reading struct {
 	s   Snapshot
 	// words makes one string of equal ones: ids come again and again.
 	words  map[string]string
-	barred map[Part]bool // lists of groups that Belay may not read
-	pause  sync.Mutex    // held while Microsoft asked to wait
+	opens  map[string]bool // groups that can hold a directory role, or hold a privileged one
+	barred map[Part]bool   // lists of groups that Belay may not read
+	pause  sync.Mutex      // held while Microsoft asked to wait
 }
 
 // Read reads the tenant. It fails only when ctx ends; what cannot be read is in Unseen.
@@ -91,7 +92,7 @@ func Read(ctx context.Context, src Sources) (Snapshot, error) {
 	if src.Wait == nil {
 		src.Wait = sleep
 	}
-	r := &reading{src: src, words: map[string]string{}, barred: map[Part]bool{}, s: Snapshot{Taken: src.Now().UTC(), Tenant: src.TenantID, Roles: map[string]string{},
+	r := &reading{src: src, words: map[string]string{}, barred: map[Part]bool{}, opens: map[string]bool{}, s: Snapshot{Taken: src.Now().UTC(), Tenant: src.TenantID, Roles: map[string]string{},
 		Looked: map[string]bool{}, Guests: map[string]bool{}, Activated: map[Deed]time.Time{}}}
 	r.names(ctx)
 	r.holdings(ctx, RolesActive, func(ctx context.Context, page string) ([]pim.Holding, string, error) {

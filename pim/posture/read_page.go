@@ -142,6 +142,12 @@ func (r *reading) groups(ctx context.Context) {
 	}
 	for _, g := range r.s.Assignable {
 		add(g.ID)
+		r.opens[strings.ToLower(g.ID)] = true
+	}
+	for _, h := range r.s.Holdings {
+		if h.Type == pim.GroupOfPeople && privileged(h.Assignment) {
+			r.opens[strings.ToLower(h.Holder.ID)] = true
+		}
 	}
 	next := 0
 	for depth := 0; depth <= pathDepth; depth++ {
@@ -180,7 +186,8 @@ func (r *reading) eachGroup(ctx context.Context, ids []string) {
 	done.Wait()
 }
 
-// group reads who is in a group, who may be, and, where anybody may, its settings.
+// group reads who is in a group, who may be, and, where that opens the way to a privileged
+// role, its settings.
 func (r *reading) group(ctx context.Context, id string) {
 	if ctx.Err() != nil {
 		r.miss(GroupsActive, Unseen{Some: true, Why: "it took too long"})
@@ -206,7 +213,7 @@ func (r *reading) group(ctx context.Context, id string) {
 		r.s.Looked[id] = true
 		r.mu.Unlock()
 	}
-	if eligible {
+	if eligible && r.opens[id] {
 		pages(ctx, r, GroupSettings, func(ctx context.Context, _ string) ([]pim.Settings, string, error) {
 			s, err := r.src.Groups.Settings(ctx, id)
 			return s, "", err

@@ -34,6 +34,9 @@ var partNames = map[Part]string{
 	Licences: "the licences", Activations: "what was activated", Reviews: "the access reviews",
 }
 
+// PartName says in words what a part is.
+func PartName(p Part) string { return partNames[p] }
+
 // Say is the sentence about something that could not be read.
 func (u Unseen) Say() string {
 	s := "Cannot see "
