@@ -34,7 +34,9 @@ func (b *Bot) posture(in Inbound, a actor, sub Subcommand) (Reply, Later) {
 			}
 		}
 		if !may {
-			return b.trouble(in, bar("no-viewer", sayNoViewer))
+			err := bar("no-viewer", sayNoViewer)
+			b.pressRefused(ctx, a, Request{}, string(sub), err)
+			return b.trouble(in, err)
 		}
 		c, err := show(ctx)
 		switch {

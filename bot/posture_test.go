@@ -9,6 +9,7 @@ import (
 	"github.com/belaybot/belay/bot"
 	"github.com/belaybot/belay/pim/posture"
 	"github.com/belaybot/belay/store"
+	"github.com/belaybot/belay/store/trail"
 )
 
 // stands is a tenant's posture as a test says it is.
@@ -80,6 +81,10 @@ func TestPostureIsShownToNobodyElse(t *testing.T) {
 		if c == nil || !strings.Contains(c.Text, "security.viewers") || strings.Contains(c.Text, "weak.") {
 			t.Errorf("%s: %+v", text, c)
 		}
+	}
+	all := heard(t, w.trail, trail.Press)
+	if len(all) != 2 || all[0].Reason != "no-viewer" || all[0].Verb != "posture" || all[1].Verb != "checklist" {
+		t.Errorf("the audit trail heard %+v", all)
 	}
 	w.change = nil
 	w.restart()
