@@ -46,6 +46,7 @@ type Options struct {
 	// GroupRoles are the roles that a group is eligible for, read as Belay itself;
 	// nil: not known.
 	GroupRoles func(ctx context.Context, group string) ([]pim.EligibleAssignment, error)
+	Posture    Posture          // how the tenant stands; nil: nobody may see it
 	Portal     string           // base URL of the Entra portal; empty: https://entra.microsoft.com
 	Now        func() time.Time // business time; nil: the wall clock
 	Random     io.Reader        // nil: crypto/rand

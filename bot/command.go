@@ -26,11 +26,13 @@ const (
 	SubSaved     Subcommand = "saved"  // what was saved
 	SubForget    Subcommand = "forget" // drop what was saved under a name
 	SubHome      Subcommand = "home"
+	SubPosture   Subcommand = "posture"   // how the tenant stands, for those who may see it
+	SubChecklist Subcommand = "checklist" // the same as answers
 )
 
 // subcommands are the words that mean something when they stand alone, and that
 // nothing can be saved under.
-var subcommands = []Subcommand{SubStatus, SubStop, SubApprovals, SubLink, SubUnlink, SubHelp, SubHome, SubAgain, SubSave, SubSaved, SubForget}
+var subcommands = []Subcommand{SubStatus, SubStop, SubApprovals, SubLink, SubUnlink, SubHelp, SubHome, SubPosture, SubChecklist, SubAgain, SubSave, SubSaved, SubForget}
 
 // Elevate is a parsed command.
 type Elevate struct {

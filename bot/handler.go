@@ -198,6 +198,8 @@ func (b *Bot) command(ctx context.Context, in Inbound, e Elevate) (Reply, Later)
 		return b.status(ctx, in, a), nil
 	case SubApprovals:
 		return b.approvals(ctx, in, a), nil
+	case SubPosture, SubChecklist:
+		return b.posture(in, a, e.Sub)
 	case SubAgain:
 		return b.again(ctx, in, a, "", e)
 	case SubSave:

@@ -31,14 +31,18 @@ func azureIDs() map[string]string {
 // nothing at Microsoft.
 func applicationIDs() map[string]string {
 	return map[string]string{
-		"RoleManagementPolicy.Read.AzureADGroup":         "69e67828-780e-47fd-b28c-7b27d14864e6",
-		"PrivilegedAssignmentSchedule.Read.AzureADGroup": "cd4161cb-f098-48f8-a884-1eda9a42434c",
-		"AuditLog.Read.All":                              "b0afded3-3588-46d8-8b3d-9842eff778da",
-		"RoleManagementPolicy.Read.Directory":            "fdc4c997-9942-4479-bfcb-75a36d1138df",
-		"RoleAssignmentSchedule.Read.Directory":          "d5fe8ce8-684c-4c83-a52c-46e882ce4be1",
-		"RoleEligibilitySchedule.Read.Directory":         "ff278e11-4a33-4d0c-83d2-d01dc58929a5",
-		"GroupMember.Read.All":                           "98830695-27a2-44f7-8c18-0c3ebc9698f6",
-		"User.Read.All":                                  "df021288-bdef-4463-88db-98f22de89214",
+		"RoleManagementPolicy.Read.AzureADGroup":          "69e67828-780e-47fd-b28c-7b27d14864e6",
+		"PrivilegedAssignmentSchedule.Read.AzureADGroup":  "cd4161cb-f098-48f8-a884-1eda9a42434c",
+		"AuditLog.Read.All":                               "b0afded3-3588-46d8-8b3d-9842eff778da",
+		"RoleManagementPolicy.Read.Directory":             "fdc4c997-9942-4479-bfcb-75a36d1138df",
+		"RoleAssignmentSchedule.Read.Directory":           "d5fe8ce8-684c-4c83-a52c-46e882ce4be1",
+		"RoleEligibilitySchedule.Read.Directory":          "ff278e11-4a33-4d0c-83d2-d01dc58929a5",
+		"GroupMember.Read.All":                            "98830695-27a2-44f7-8c18-0c3ebc9698f6",
+		"User.Read.All":                                   "df021288-bdef-4463-88db-98f22de89214",
+		"RoleManagement.Read.Directory":                   "483bed4a-2ad3-4361-a73b-c83ccdbdc53c",
+		"PrivilegedEligibilitySchedule.Read.AzureADGroup": "edb419d6-7edc-42a3-9345-509bfdf5d87c",
+		"LicenseAssignment.Read.All":                      "e2f98668-2877-4f38-a2f4-8202e0717aa1",
+		"AccessReview.Read.All":                           "d07a8cc0-3d51-4b77-b3b0-32704d1f69fa",
 	}
 }
 

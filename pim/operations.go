@@ -58,6 +58,7 @@ func graphOperations() []Operation {
 
 		noGroups = "membership and ownership of groups"
 		noTraces = "requests that were made elsewhere and that no signed-in approver sees"
+		blind    = "in a posture report: "
 	)
 	as := func(method, path, why string, delegated ...string) Operation {
 		return Operation{Service: Graph, Method: method, Path: path, Why: why, Delegated: delegated}
@@ -102,6 +103,11 @@ func graphOperations() []Operation {
 		itself("/v1.0/users/{user}", "a person's name and address", "", "User.Read.All"),
 		itself("/v1.0/users/{user}/transitiveMemberOf/microsoft.graph.group", "the groups a person is in", "", "User.Read.All"),
 		itself("/v1.0/auditLogs/directoryAudits", "what happened elsewhere", noTraces, "AuditLog.Read.All"),
+
+		itself("/v1.0/roleManagement/directory/roleDefinitions", "posture: names of roles", blind+"names of roles", "RoleManagement.Read.Directory"),
+		itself(groupBase+"/eligibilityScheduleInstances", "posture: who may join a group", blind+"whether groups are managed by PIM", "PrivilegedEligibilitySchedule.Read.AzureADGroup"),
+		itself("/v1.0/subscribedSkus", "posture: the licence for PIM", blind+"the licence for PIM", "LicenseAssignment.Read.All"),
+		itself("/v1.0/identityGovernance/accessReviews/definitions", "posture: reviews of roles", blind+"whether privileged roles are reviewed", "AccessReview.Read.All"),
 	}
 }
 
@@ -121,7 +127,7 @@ func armOperations() []Operation {
 		return o
 	}
 	return []Operation{
-		as(http.MethodGet, provider+"/roleEligibilityScheduleInstances", "the roles a person may activate"),
+		both(provider+"/roleEligibilityScheduleInstances", "the roles a person may activate"),
 		as(http.MethodGet, provider+"/eligibleChildResources", "where below a scope"),
 		as(http.MethodPost, requests+"/{request}/validate", "whether an activation would be taken"),
 		as(http.MethodPut, requests+"/{request}", "activate, deactivate"),

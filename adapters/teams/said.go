@@ -11,7 +11,7 @@ import (
 )
 
 // bareWords begin a command in the personal chat without "/elevate".
-var bareWords = []string{"help", "home", "again", "save", "saved", "forget", "status", "stop", "approvals", "link", "unlink"}
+var bareWords = []string{"help", "home", "again", "save", "saved", "forget", "status", "stop", "approvals", "posture", "checklist", "link", "unlink"}
 
 // command is the command that a message gives, without "/elevate", and whether
 // it is meant for the bot at all: in the personal chat everything is, elsewhere

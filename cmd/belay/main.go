@@ -7,12 +7,17 @@
 //	belay keys …                the keys that seal the store: list, rotate, prune, wrap, unwrap
 //	belay audit …               verify, export, reconcile and erase the audit trail
 //	belay store …               back up, restore, verify, copy to PostgreSQL
+//	belay posture --config FILE the tenant read: what is weak, and how it is mended
+//	belay checklist --config FILE the checklist for PIM, answered with evidence
 //	belay version               say which version this is
 //
 // Exit codes: 0 done; 1 something failed; 2 the command line is wrong; 3 the
 // configuration, the key file, its vault, the store or the command's input was refused: nothing was
 // changed; 4 a check was made and its answer is no: the audit trail was tampered with, or it
 // and Entra's log differ, or the store is damaged.
+//
+// Of posture and checklist: 0 nothing at or above --fail-on (every answer is yes); 4 findings
+// at or above it (an answer is no); 5 none of these, but something could not be seen; 1 failed.
 //
 // Of doctor: 0 sound, though there may be warnings; 1 something must be mended; 3 the
 // configuration was refused, and nothing else was looked at.

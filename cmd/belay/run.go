@@ -27,18 +27,21 @@ const (
 	exitUsage   = 2
 	exitRefused = 3
 	exitDiffers = 4
+	exitUnseen  = 5
 )
 
 type commands struct {
-	Serve   serveCommand   `cmd:"" help:"Serve Slack, Teams and the sign-in pages."`
-	Init    initCommand    `cmd:"" help:"Write what administrators install: Slack manifest, Teams app package, Entra registration, configuration."`
-	Doctor  doctorCommand  `cmd:"" help:"Look at what Belay needs, and say what is wrong with it and how it is mended."`
-	Links   linksCommand   `cmd:"" help:"Who is linked, and ending it."`
-	Keys    keysCommand    `cmd:"" help:"The keys that seal the store: list, rotate, prune, and Azure Key Vault."`
-	Audit   auditCommand   `cmd:"" help:"The audit trail: verify, export, reconcile with Entra's, erase."`
-	SIEM    siemCommand    `cmd:"" name:"siem" help:"Where the audit trail is delivered to: list, send again, give up."`
-	Store   storeCommand   `cmd:"" help:"The store: back it up, restore a backup, verify, copy it to PostgreSQL."`
-	Version versionCommand `cmd:"" help:"Say which version this is."`
+	Serve     serveCommand     `cmd:"" help:"Serve Slack, Teams and the sign-in pages."`
+	Init      initCommand      `cmd:"" help:"Write what administrators install: Slack manifest, Teams app package, Entra registration, configuration."`
+	Doctor    doctorCommand    `cmd:"" help:"Look at what Belay needs, and say what is wrong with it and how it is mended."`
+	Links     linksCommand     `cmd:"" help:"Who is linked, and ending it."`
+	Keys      keysCommand      `cmd:"" help:"The keys that seal the store: list, rotate, prune, and Azure Key Vault."`
+	Audit     auditCommand     `cmd:"" help:"The audit trail: verify, export, reconcile with Entra's, erase."`
+	SIEM      siemCommand      `cmd:"" name:"siem" help:"Where the audit trail is delivered to: list, send again, give up."`
+	Store     storeCommand     `cmd:"" help:"The store: back it up, restore a backup, verify, copy it to PostgreSQL."`
+	Posture   postureCommand   `cmd:"" help:"Read the tenant, and say what is weak in it and how it is mended."`
+	Checklist checklistCommand `cmd:"" help:"Answer the checklist for PIM: yes, no or cannot see, with evidence."`
+	Version   versionCommand   `cmd:"" help:"Say which version this is."`
 }
 
 // invocation is what every command gets.
@@ -83,6 +86,10 @@ func exitCode(err error) int {
 	var found *differs
 	var bad *backup.Error
 	var newer *store.SchemaError
+	var said *verdict
+	if errors.As(err, &said) {
+		return said.code
+	}
 	if errors.As(err, &found) {
 		return exitDiffers
 	}

@@ -144,7 +144,8 @@ func (t *Tenant) GrantReader(scope string) error {
 // and the principal (empty: none) are known.
 func (t *Tenant) azure(principal, role, scope string, fn func(role, scope string)) error {
 	return t.change(func() error {
-		if principal != "" && principal != strings.ToLower(t.opt.App.PrincipalID) && t.w.Users[principal] == nil && t.w.Groups[principal] == nil {
+		_, service := t.w.Services[principal]
+		if principal != "" && !service && principal != strings.ToLower(t.opt.App.PrincipalID) && t.w.Users[principal] == nil && t.w.Groups[principal] == nil {
 			return fmt.Errorf("pimtest: no user or group %s", principal)
 		}
 		r := t.w.Azure.Roles[strings.ToLower(lastPart(role))]

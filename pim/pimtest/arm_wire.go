@@ -54,6 +54,9 @@ func (c *armCall) principalOf(id string) (kind, name, mail string) {
 	if g := c.t.w.Groups[id]; g != nil {
 		return "Group", g.Name, ""
 	}
+	if name, ok := c.t.w.Services[id]; ok {
+		return "ServicePrincipal", name, ""
+	}
 	return "ServicePrincipal", c.t.opt.App.Name, ""
 }
 
@@ -99,9 +102,11 @@ func (c *armCall) armAssignmentSchedule(a *assignment, member string) obj {
 // The linked eligibility is a bare GUID here, as in the documented examples.
 func (c *armCall) armAssigned(a *assignment, member string) obj {
 	condition, version := "", ""
-	for _, e := range c.t.w.Eligibilities {
-		if e.ID == a.Eligibility {
-			condition, version = e.Condition, e.ConditionVersion
+	if a.Eligibility != "" {
+		for _, e := range c.t.w.Eligibilities {
+			if e.ID == a.Eligibility {
+				condition, version = e.Condition, e.ConditionVersion
+			}
 		}
 	}
 	p := c.armAbout(a.Principal, a.Role, a.Scope, condition, version)

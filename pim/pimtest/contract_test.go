@@ -36,11 +36,13 @@ var deviations = map[string][]string{
 	"microsoft.graph.user":            {"businessPhones", "mobilePhone", "officeLocation", "preferredLanguage", "surname", "userType"},
 	"microsoft.graph.group":           {"mailEnabled", "securityEnabled"},
 	"microsoft.graph.directoryObject": {"displayName", "description"}, // an administrative unit
+	// Its subtypes were cut away; the documented example of a review has these members.
+	"microsoft.graph.accessReviewScope": {"principalScopes", "resourceScopes", "query", "queryType", "queryRoot"},
 }
 
 // subtypes are what may stand where the description names a base type.
 var subtypes = map[string][]string{
-	"microsoft.graph.directoryObject": {"microsoft.graph.user", "microsoft.graph.group"},
+	"microsoft.graph.directoryObject": {"microsoft.graph.user", "microsoft.graph.group", "microsoft.graph.servicePrincipal"},
 	"microsoft.graph.subjectSet":      {"microsoft.graph.singleUser", "microsoft.graph.groupMembers"},
 	"microsoft.graph.unifiedRoleManagementPolicyRule": {
 		"microsoft.graph.unifiedRoleManagementPolicyNotificationRule", "microsoft.graph.unifiedRoleManagementPolicyExpirationRule",

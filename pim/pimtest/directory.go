@@ -221,6 +221,9 @@ func (c *call) principal(id string) any {
 		o = groupObj(g)
 		o["@odata.type"] = "#microsoft.graph.group"
 		readable = c.caller.has("GroupMember.Read.All", "Group.Read.All", "Directory.Read.All")
+	} else if name, ok := c.t.w.Services[id]; ok {
+		o = obj{"@odata.type": "#microsoft.graph.servicePrincipal", "id": id, "displayName": name}
+		readable = c.caller.has("Application.Read.All", "Directory.Read.All")
 	} else {
 		return nil
 	}

@@ -209,7 +209,7 @@ func (c *call) list(s shape, context string, rows []obj, expand func(obj) *Graph
 			all = append(all, o)
 		}
 	}
-	size := 100
+	size := largestPage
 	if n := c.t.unkind.PageSize; n > 0 {
 		size = n
 	}

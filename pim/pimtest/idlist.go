@@ -35,14 +35,22 @@ func (c *call) ids() ([]string, *GraphError) {
 	return ids, nil
 }
 
-// listGroups answers the groups that a filter on the id names. What is not a group
-// is left out without a word.
+// listGroups answers the groups that a filter on the id names, or those that can hold a
+// role. What is not a group is left out without a word.
 func listGroups(c *call) (result, *GraphError) {
+	var rows []obj
+	if c.r.URL.Query().Get("$filter") == "isAssignableToRole eq true" {
+		for _, id := range sortedKeys(c.t.w.Groups) {
+			if g := c.t.w.Groups[id]; g.RoleAssignable {
+				rows = append(rows, groupObj(g))
+			}
+		}
+		return c.list(namedShape(groupShape()), "groups", rows, nil)
+	}
 	ids, e := c.ids()
 	if e != nil {
 		return result{}, e
 	}
-	var rows []obj
 	for _, id := range ids {
 		if g := c.t.w.Groups[id]; g != nil {
 			rows = append(rows, groupObj(g))

@@ -80,11 +80,11 @@ func (c *call) rules(p Policy) []obj {
 		for _, to := range []string{"Admin", "Requestor", "Approver"} {
 			add("Notification", "Notification_"+to+"_"+by+"_"+level, by, level, obj{
 				"notificationType": "Email", "recipientType": to, "notificationLevel": "All",
-				"isDefaultRecipientsEnabled": true, "notificationRecipients": []string{},
+				"isDefaultRecipientsEnabled": !(p.Silent && to == "Admin" && by == "EndUser"), "notificationRecipients": []string{},
 			})
 		}
 	}
-	add("Expiration", "Expiration_Admin_Eligibility", "Admin", "Eligibility", obj{"isExpirationRequired": false, "maximumDuration": "P365D"})
+	add("Expiration", "Expiration_Admin_Eligibility", "Admin", "Eligibility", obj{"isExpirationRequired": p.EligibleExpires, "maximumDuration": "P365D"})
 	add("Enablement", "Enablement_Admin_Eligibility", "Admin", "Eligibility", obj{"enabledRules": []string{}})
 	mails("Admin", "Eligibility")
 	add("Expiration", "Expiration_Admin_Assignment", "Admin", "Assignment", obj{"isExpirationRequired": false, "maximumDuration": "P180D"})

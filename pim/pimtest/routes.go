@@ -20,6 +20,8 @@ func (t *Tenant) routes() []route {
 		memberOfSelf = append([]string{"User.Read"}, memberOf...)
 		byID         = []string{"Directory.Read.All"}
 		audits       = []string{"AuditLog.Read.All"}
+		licences     = []string{"LicenseAssignment.Read.All", "Organization.Read.All", "Directory.Read.All"}
+		reviews      = []string{"AccessReview.Read.All", "AccessReview.ReadWrite.All", "AccessReview.ReadWrite.Membership"}
 		readPolicy   = append(policyPermissions("DirectoryRole"), policyPermissions("Group")...)
 	)
 	list := []route{
@@ -34,6 +36,8 @@ func (t *Tenant) routes() []route {
 		{method: read, path: "v1.0/groups/*", delegated: readGroup, app: readGroup, shape: groupShape().single(), do: getGroup},
 		{method: read, path: "v1.0/groups/*/transitiveMembers/microsoft.graph.user", delegated: readGroup, app: readGroup, shape: userShape(), do: listMembers},
 		{method: write, path: "v1.0/directoryObjects/getByIds", delegated: byID, app: byID, do: postByIDs},
+		{method: read, path: "v1.0/subscribedSkus", delegated: licences, app: licences, shape: skuShape(), do: listSKUs},
+		{method: read, path: "v1.0/identityGovernance/accessReviews/definitions", delegated: reviews, app: reviews, shape: reviewShape(), do: listReviews},
 		{method: read, path: "v1.0/auditLogs/directoryAudits", delegated: audits, app: audits, shape: auditShape(), do: listAudits},
 	}
 	list = append(list, t.registrationRoutes()...)

@@ -86,39 +86,55 @@ func collections(kind string) []collection {
 func (k collection) rows(c *call, principal, id string) []obj {
 	var rows []obj
 	now := c.t.now()
-	wanted := func(kind, of, named string) bool {
-		return kind == k.kind && (principal == "" || of == principal) && (id == "" || k.instances || strings.EqualFold(named, id))
+	group, _ := c.query.value("groupId")
+	group = strings.ToLower(group)
+	wanted := func(kind, of, scope, named string) bool {
+		return kind == k.kind && (principal == "" || of == principal) && (group == "" || scope == group) &&
+			(id == "" || k.instances || strings.EqualFold(named, id))
+	}
+	// Of a list without a filter only the page's entities are made.
+	whole := len(c.query.filter) > 0 || principal != "" || id != "" || k.requests || !k.eligible &&
+		slices.ContainsFunc(c.t.w.Assignments, func(a *assignment) bool { return a.Hidden > 0 })
+	add := func(entity func() obj) {
+		if whole || len(rows) >= c.query.skip && len(rows) < c.query.skip+largestPage {
+			rows = append(rows, entity())
+			return
+		}
+		rows = append(rows, nil)
 	}
 	switch {
 	case k.requests:
 		for _, r := range c.t.w.Requests {
-			if wanted(r.Kind, r.Principal, r.ID) {
-				rows = append(rows, c.requestObj(r))
+			if wanted(r.Kind, r.Principal, r.Scope, r.ID) {
+				add(func() obj { return c.requestObj(r) })
 			}
 		}
 	case k.eligible:
 		for _, e := range c.t.w.Eligibilities {
 			switch {
-			case !wanted(e.Kind, e.Principal, e.ID) || !e.Until.IsZero() && !now.Before(e.Until):
+			case !wanted(e.Kind, e.Principal, e.Scope, e.ID) || !e.Until.IsZero() && !now.Before(e.Until):
 			case !k.instances:
-				rows = append(rows, c.eligibilitySchedule(e))
+				add(func() obj { return c.eligibilitySchedule(e) })
 			case e.in(now):
-				rows = append(rows, c.eligibilityInstance(e))
+				add(func() obj { return c.eligibilityInstance(e) })
 			}
 		}
 	default:
 		for _, a := range c.t.w.Assignments {
 			switch {
-			case !wanted(a.Kind, a.Principal, a.ID):
+			case !wanted(a.Kind, a.Principal, a.Scope, a.ID):
 			case !k.instances:
-				rows = append(rows, c.assignmentSchedule(a))
+				add(func() obj { return c.assignmentSchedule(a) })
 			case a.in(now):
-				rows = append(rows, c.assignmentInstance(a))
+				add(func() obj { return c.assignmentInstance(a) })
 			}
 		}
 	}
 	return rows
 }
+
+// largestPage is how many entities a page has at the most.
+const largestPage = 100
 
 // readsOthers says whether the caller may see other people's schedules: an
 // application, or a person with one of the roles that may.
@@ -200,7 +216,7 @@ func (c *call) ofCurrentUser(k collection, rows []obj) (result, *GraphError) {
 func (c *call) visible(k collection, rows []obj) []obj {
 	counts := c.query.skip == 0
 	return slices.DeleteFunc(rows, func(o obj) bool {
-		if !c.query.matches(o) {
+		if o == nil || !c.query.matches(o) {
 			return false // list leaves it out, and this read says nothing of it
 		}
 		late, hides := c.late(k, o)

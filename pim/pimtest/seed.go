@@ -50,6 +50,10 @@ type Policy struct {
 	Approval              bool
 	Approvers             []string // user and group ids; empty: of a directory role, Privileged Role and Global Administrators, otherwise nobody
 	ApproverJustification bool
+
+	// What the policy says besides of what is never asked of a person.
+	EligibleExpires bool `json:",omitempty"` // an eligible assignment has to have an end
+	Silent          bool `json:",omitempty"` // no administrator is mailed of an activation
 }
 
 var authContext = regexp.MustCompile(`^c([1-9]|[1-9][0-9])$`)
@@ -204,8 +208,8 @@ func (t *Tenant) change(fn func() error) error {
 }
 
 func (t *Tenant) known(principal, role, scope string) error {
-	if t.w.Users[principal] == nil && t.w.Groups[principal] == nil {
-		return fmt.Errorf("pimtest: no user or group %s", principal)
+	if _, service := t.w.Services[principal]; !service && t.w.Users[principal] == nil && t.w.Groups[principal] == nil {
+		return fmt.Errorf("pimtest: no user, group or service principal %s", principal)
 	}
 	if t.w.Roles[role] == nil {
 		return fmt.Errorf("pimtest: no role %s", role)

@@ -23,6 +23,8 @@ type world struct {
 	Requests      []*request // oldest first
 	Log           []AuditEntry
 	Unlicensed    bool
+	Services      map[string]string `json:",omitempty"` // service principals: id to name
+	Reviews       []Review          `json:",omitempty"`
 
 	Key    string            // PKCS #8, base64
 	Flows  map[string]*flow  // sign-ins on their way through the pages

@@ -70,6 +70,7 @@ type App struct {
 	public  http.Handler
 	on, in  net.Listener  // public and private
 	ctl     net.Listener  // for commands; nil: they cannot reach this process
+	outside *http.Client  // reaches the configured hosts, and no others
 	rotated chan struct{} // hears of a rotation of the keys; nil: nobody serves
 }
 
@@ -177,6 +178,7 @@ func openStore(ctx context.Context, cfg Config, o Options) (_ *App, err error) {
 		return nil, err
 	}
 	client.Transport = mortalTransport(client.Transport)
+	a.outside = client
 	return a, a.wire(client, o.Now)
 }
 
@@ -257,7 +259,8 @@ func (a *App) wire(client *http.Client, now func() time.Time) error {
 	if cfg.Teams.signOn() != "" {
 		signOn = people
 	}
-	a.bot, err = bot.New(bot.Options{EachTime: !cfg.Entra.KeepSignIns, SingleSignOn: signOn, Store: sealed, Pseudonym: keys.Pseudonym, Trail: a.trail, Pillars: pillars, Finders: finders, GroupRoles: roles.GroupRoles,
+	view := &postureView{cfg: cfg, groups: roles, read: a.snapshot, trend: a.trend, now: a.now}
+	a.bot, err = bot.New(bot.Options{Posture: view, EachTime: !cfg.Entra.KeepSignIns, SingleSignOn: signOn, Store: sealed, Pseudonym: keys.Pseudonym, Trail: a.trail, Pillars: pillars, Finders: finders, GroupRoles: roles.GroupRoles,
 		Acknowledge: cfg.Requests.acknowledge, Presence: cfg.Approval.fresh, WarnBefore: cfg.Requests.WarnBefore, Quiet: quiet, Directory: roles, Grants: people, Links: links, Chats: chats, Profiles: profiles, Notices: cfg.Routing(), Members: roles.Members, Portal: cfg.Endpoints.Portal,
 		Now: now, Owner: a.owner, Hints: hints, Reads: rate.Limit(float64(cfg.Entra.ReadsPerMinute) / 60),
 		Limits: bot.Limits{PerMinute: cfg.Limits.ActsPerMinute, Burst: cfg.Limits.ActsBurst, TenantPerMinute: cfg.Limits.TenantActsPerMinute}, Log: a.log, Metrics: bot.NewMetrics(a.metrics), Tracer: a.tracer})
@@ -370,6 +373,7 @@ func (a *App) Run(ctx context.Context) error {
 	g.Go(func() error { return a.bot.Run(life) })
 	g.Go(func() error { a.resealAfterRotations(gctx); return nil })
 	g.Go(func() error { a.runFeeds(gctx); return nil })
+	g.Go(func() error { a.watchPosture(gctx); return nil })
 	public, private := server(a.public, a.log), server(a.privatePages(), a.log)
 	serve := func(s *http.Server, l net.Listener) func() error {
 		return func() error {

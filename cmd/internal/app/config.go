@@ -28,6 +28,7 @@ type Config struct {
 	Limits    Limits    `koanf:"limits"`
 	Notices   Notices   `koanf:"notices"`
 	Security  Security  `koanf:"security"`
+	Posture   Posture   `koanf:"posture"`
 	Audit     Audit     `koanf:"audit"`
 	Telemetry Telemetry `koanf:"telemetry"`
 	SIEM      SIEM      `koanf:"siem"`
@@ -185,9 +186,20 @@ type NoticeRule struct {
 	Continue bool     `koanf:"continue"` // adds its places only: the rules after it, and the default, are asked too
 }
 
-// Security says who is alerted when somebody acts in another person's name.
+// Posture says what of Azure the posture report looks at, and when it is made.
+type Posture struct {
+	AzureScopes []string `koanf:"azure_scopes" doc:"Places of Azure at and below which roles are looked at, such as /providers/Microsoft.Management/managementGroups/NAME or /subscriptions/GUID. Belay needs the role Reader there. Empty: the tenant's root management group."`
+	Daily       bool     `koanf:"daily" default:"true" doc:"Read the tenant once a day and keep the numbers and the ids of findings, for the trend."`
+	Digest      string   `koanf:"digest" default:"monday" doc:"The day of the week on which the channels of security hear how it stands. none: they do not. It takes posture.daily."`
+}
+
+// Security says who is alerted when somebody acts in another person's name, and who may
+// see what is weak.
 type Security struct {
 	Channels []string `koanf:"channels" doc:"Channels that are alerted when an approver says that a decision was not theirs, such as slack:C0123456789 or teams:19:… Keep them private. Empty: the channels of notices."`
+	Viewers  []string `koanf:"viewers" doc:"Who may see the posture of the tenant in chat: Entra object ids of people, or of groups they are in. Empty: nobody."`
+
+	BreakGlass []string `koanf:"break_glass" doc:"Object ids of the accounts that hold a role for good, for emergencies. The posture report does not count them as standing access."`
 }
 
 // Secret is text that never reaches a log.

@@ -50,6 +50,7 @@ var operations = map[string]operation{
 	"/store/backup":    backupStore,
 	"/store/restored":  restoredStore,
 	"/store/verify":    verifyStore,
+	"/posture/days":    postureDays,
 }
 
 // operator is whoever ran a command, as the machine knows them.

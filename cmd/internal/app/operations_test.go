@@ -55,6 +55,7 @@ func TestOperationsAreOnRecord(t *testing.T) {
 		{"/keys/prune", "{}", ""}, // there is nothing left
 		{"/keys/note", `{"command":"keys wrap"}`, "keys wrap"},
 		{"/store/verify", "{}", ""},
+		{"/posture/days", "{}", ""},
 		{"/store/restored", "{}", "store restored"},
 		{"/store/backup", `{"recipients":["` + backups.Recipient().String() + `"]}`, "store backup"},
 		{"/siem/list", "{}", ""},

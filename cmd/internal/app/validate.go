@@ -100,6 +100,7 @@ func (c Config) Validate() []string {
 	v.notices(c)
 	v.telemetry(c.Telemetry)
 	v.siem(c.SIEM)
+	v.posture(c)
 	return v.faults
 }
 

@@ -1,0 +1,122 @@
+package bot
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/belaybot/belay/pim/posture"
+	"github.com/belaybot/belay/store"
+)
+
+// Posture tells how the tenant stands, read as Belay itself.
+type Posture interface {
+	// Viewer says whether a person, by object id, may see it.
+	Viewer(ctx context.Context, person string) (bool, error)
+	// Report is not older than an hour; the days before it are the oldest first. An error
+	// of ctx says that the tenant is still being read, and that asking again helps.
+	Report(ctx context.Context) (posture.Report, []posture.Day, error)
+	Checklist(ctx context.Context) ([]posture.Answer, error)
+}
+
+// posture shows the report, or the checklist, to a person who may see it.
+func (b *Bot) posture(in Inbound, a actor, sub Subcommand) (Reply, Later) {
+	show := b.showPosture
+	if sub == SubChecklist {
+		show = b.showChecklist
+	}
+	return Reply{}, func(ctx context.Context) Reply {
+		may := false
+		if p := b.o.Posture; p != nil {
+			var err error
+			if may, err = p.Viewer(ctx, a.ID); err != nil {
+				return b.trouble(in, err)
+			}
+		}
+		if !may {
+			err := bar("no-viewer", sayNoViewer)
+			b.pressRefused(ctx, a, Request{}, string(sub), err)
+			return b.trouble(in, err)
+		}
+		c, err := show(ctx)
+		switch {
+		case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+			return Reply{Card: plain(Waiting, titlePosture, sayStillReading)}
+		case err != nil:
+			return b.trouble(in, err)
+		}
+		return Reply{Card: &c}
+	}
+}
+
+func (b *Bot) showPosture(ctx context.Context) (Card, error) {
+	r, days, err := b.o.Posture.Report(ctx)
+	return postureCard(r, days), err
+}
+
+func (b *Bot) showChecklist(ctx context.Context) (Card, error) {
+	answers, err := b.o.Posture.Checklist(ctx)
+	return checklistCard(answers), err
+}
+
+// shownFindings is how many findings a card names.
+const shownFindings = 5
+
+// postureCard is a report in short: the worst findings and the numbers, and no more
+// names than it takes.
+func postureCard(r posture.Report, days []posture.Day) Card {
+	c := Card{Title: titlePosture, Tone: Good, Text: sayPosture(r), Note: sayPostureNote(r)}
+	switch {
+	case r.Worst() == posture.High:
+		c.Tone = Bad
+	case len(r.Findings)+len(r.Blind) > 0:
+		c.Tone = Waiting
+	}
+	c.Facts = postureFacts(r.Numbers, before(r, days))
+	if len(r.Findings) > 0 {
+		c.Actions = []Action{{Label: labelOpenPortal, URL: r.Findings[0].Link}}
+	}
+	return c
+}
+
+// weekBefore is how far back a number is compared.
+const weekBefore = 7
+
+// before is the day a week before r, or the first after it that is known.
+func before(r posture.Report, days []posture.Day) *posture.Day {
+	from := r.Taken.UTC().AddDate(0, 0, -weekBefore).Format(time.DateOnly)
+	for i, d := range days {
+		if d.Day >= from && d.Day < r.Taken.UTC().Format(time.DateOnly) {
+			return &days[i]
+		}
+	}
+	return nil
+}
+
+func checklistCard(answers []posture.Answer) Card {
+	c := Card{Title: titleChecklist, Tone: Good, Text: sayAnswers(answers)}
+	for _, a := range answers {
+		switch {
+		case a.Answer == posture.No:
+			c.Tone = Bad
+		case a.Answer == posture.CannotSee && c.Tone == Good:
+			c.Tone = Waiting
+		}
+	}
+	return c
+}
+
+// TellPosture posts the week's report to channels, once for each day it is about,
+// durably with tx.
+func (b *Bot) TellPosture(tx store.Tx, r posture.Report, days []posture.Day, to []Conversation) error {
+	c := postureCard(r, days)
+	c.Title = titleDigest
+	severity := Low
+	switch r.Worst() {
+	case posture.High:
+		severity = High
+	case posture.Medium:
+		severity = Medium
+	}
+	return b.post(tx, Bulletin{ID: "posture/" + r.Taken.UTC().Format(time.DateOnly), Event: NoticePosture, Severity: severity, Card: c, To: to, At: r.Taken.UTC()})
+}

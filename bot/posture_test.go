@@ -1,0 +1,123 @@
+package bot_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/belaybot/belay/bot"
+	"github.com/belaybot/belay/pim/posture"
+	"github.com/belaybot/belay/store"
+	"github.com/belaybot/belay/store/trail"
+)
+
+// stands is a tenant's posture as a test says it is.
+type stands struct {
+	viewer string
+	err    error
+	report posture.Report
+}
+
+func (s *stands) Viewer(_ context.Context, person string) (bool, error) {
+	return person == s.viewer, nil
+}
+
+func (s *stands) Report(context.Context) (posture.Report, []posture.Day, error) {
+	was, more := 9, 12
+	return s.report, []posture.Day{{Day: "2026-11-01", Standing: &more}, {Day: "2026-11-20", Standing: &was, Eligible: &was}, {Day: "2026-11-26", Standing: &more}}, s.err
+}
+
+func (s *stands) Checklist(context.Context) ([]posture.Answer, error) {
+	return []posture.Answer{{Question: "Is P2 licensed?", Answer: posture.CannotSee, Evidence: []string{"Permission X is missing."}}, {Question: "Is it reviewed?", Answer: posture.Yes, Evidence: []string{"y"}}}, s.err
+}
+
+func weakReport() posture.Report {
+	n := 7
+	r := posture.Report{Taken: time.Date(2026, 11, 26, 6, 0, 0, 0, time.UTC), Numbers: posture.Numbers{Standing: &n, Admins: &n}}
+	for _, s := range []posture.Severity{posture.High, posture.High, posture.Medium, posture.Medium, posture.Low, posture.Low, posture.Low} {
+		r.Findings = append(r.Findings, posture.Finding{ID: "x", Severity: s, What: "Something is weak", Mend: "Mend it.", Link: "https://entra.example/#x", Evidence: []posture.Evidence{{What: "Mallory Mole"}}})
+	}
+	r.Blind = []posture.Blind{{What: "Cannot see the licence, because permission X is missing."}}
+	return r
+}
+
+func postureWorld(t *testing.T, s *stands) *world {
+	t.Helper()
+	w := newWorld(t)
+	w.change = func(o *bot.Options) { o.Posture = s }
+	w.restart()
+	w.link("alice")
+	w.link("carol")
+	return w
+}
+
+// The worst findings, the numbers with those of a week before, what could not be seen,
+// and a link: for a viewer.
+func TestPostureIsShownToAViewer(t *testing.T) {
+	w := postureWorld(t, &stands{viewer: "oid-alice", report: weakReport()})
+	c := w.says("alice", bot.Command{Text: "posture"}).Card
+	if c == nil || c.Tone != bot.Bad || strings.Count(c.Text, "Something is weak") != 5 || !strings.Contains(c.Text, "And 2 more") {
+		t.Fatalf("%+v", c)
+	}
+	if c.Facts[0].Value != "7 (9 on 2026-11-20)" || c.Facts[1].Value != "cannot see" || !strings.Contains(c.Note, "because permission X is missing") {
+		t.Errorf("%+v, %s", c.Facts, c.Note)
+	}
+	if len(c.Actions) != 1 || c.Actions[0].URL != "https://entra.example/#x" {
+		t.Errorf("%+v", c.Actions)
+	}
+	c = w.says("alice", bot.Command{Text: "checklist"}).Card
+	if c == nil || c.Tone != bot.Waiting || c.Text != "CANNOT SEE: Is P2 licensed? Permission X is missing.\nYES: Is it reviewed?" {
+		t.Errorf("%+v", c)
+	}
+}
+
+// Nobody else sees it: not who is linked, not where nobody is a viewer, and they are
+// told what to set.
+func TestPostureIsShownToNobodyElse(t *testing.T) {
+	w := postureWorld(t, &stands{viewer: "oid-alice", report: weakReport()})
+	for _, text := range []string{"posture", "checklist"} {
+		c := w.says("carol", bot.Command{Text: text}).Card
+		if c == nil || !strings.Contains(c.Text, "security.viewers") || strings.Contains(c.Text, "weak.") {
+			t.Errorf("%s: %+v", text, c)
+		}
+	}
+	all := heard(t, w.trail, trail.Press)
+	if len(all) != 2 || all[0].Reason != "no-viewer" || all[0].Verb != "posture" || all[1].Verb != "checklist" {
+		t.Errorf("the audit trail heard %+v", all)
+	}
+	w.change = nil
+	w.restart()
+	if c := w.says("alice", bot.Command{Text: "posture"}).Card; c == nil || !strings.Contains(c.Text, "security.viewers") {
+		t.Errorf("%+v", c)
+	}
+}
+
+// Who asks while the tenant is still being read is told to ask again.
+func TestPostureThatIsStillBeingRead(t *testing.T) {
+	w := postureWorld(t, &stands{viewer: "oid-alice", err: context.DeadlineExceeded})
+	if c := w.says("alice", bot.Command{Text: "posture"}).Card; c == nil || !strings.Contains(c.Text, "in a minute") || c.Tone != bot.Waiting {
+		t.Errorf("%+v", c)
+	}
+}
+
+// The week's report reaches its channels once, however often it is told.
+func TestTheWeeksPostureIsToldOnce(t *testing.T) {
+	w := newWorld(t)
+	at := bot.Conversation{Platform: bot.Slack, Tenant: "T1", ID: "C-security"}
+	r := weakReport()
+	r.Taken = w.now().UTC()
+	for range 2 {
+		err := store.Seal(w.disk, w.keys).Update(t.Context(), func(tx store.Tx) error {
+			return w.bot.TellPosture(tx, r, nil, []bot.Conversation{at})
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.seesLater(2*time.Second, w.slack, "C-security", "this week")
+	w.rests()
+	if all := w.slack.In("C-security"); len(all) != 1 || strings.Contains(all[0].Card.Text, "Mallory") {
+		t.Errorf("%+v", all)
+	}
+}
