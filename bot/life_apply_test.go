@@ -191,3 +191,26 @@ func TestWhichReminder(t *testing.T) {
 		t.Errorf("reminded although the answer is on its way: %+v", got)
 	}
 }
+
+// Microsoft tells of a decision before its lost answer was looked for: it is Belay's.
+func TestALostDecisionIsSeen(t *testing.T) {
+	sent := apply(t, asked(true), Sending{"i1"}, Accept{"i1"}, held("PendingApproval"), Intended{ID: "i2", Kind: ToDeny, By: bob, Reason: "no", SignedIn: true}, Sending{"i2"})
+	for name, test := range map[string]struct {
+		by      pim.Principal
+		outcome Outcome
+	}{
+		"theirs":          {bob.Principal, Accepted},
+		"somebody else's": {carol.Principal, Dropped},
+	} {
+		stage := &pim.Stage{Result: pim.Denied, Reviewer: test.by, Justification: "no"}
+		m := held("Denied").Request
+		got, err := Apply(sent, noon.Add(time.Hour), Observed{Request: m, Stage: stage})
+		if err != nil {
+			t.Fatal(err)
+		}
+		elsewhere := test.outcome != Accepted
+		if i := got.Intents[1]; got.State != Denied || i.Outcome != test.outcome || got.Decided.Elsewhere != elsewhere || got.Decided.By.ID != test.by.ID {
+			t.Errorf("%s: the request is %s, the call %s, decided: %+v", name, got.State, i.Outcome, got.Decided)
+		}
+	}
+}

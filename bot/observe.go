@@ -134,6 +134,7 @@ func (r *Request) decide(result pim.Result, s *pim.Stage, at time.Time) {
 		return
 	}
 	if s != nil && s.Reviewer.ID != "" {
+		r.adopt(result, s.Reviewer.ID, at)
 		ours := r.relayed(result)
 		r.Decided = &Decided{Result: result, By: s.Reviewer, Reason: s.Justification, At: at,
 			Elsewhere: ours == nil || !strings.EqualFold(ours.By.ID, s.Reviewer.ID)}
@@ -152,14 +153,28 @@ func (r *Request) decide(result pim.Result, s *pim.Stage, at time.Time) {
 	}
 }
 
+// adopt takes for the effect of a call whose answer was lost what its person decided.
+func (r *Request) adopt(result pim.Result, reviewer string, at time.Time) {
+	for n := range r.Intents {
+		i := &r.Intents[n]
+		if i.open() && !i.SentAt.IsZero() && i.Kind == reviewKind(result) && strings.EqualFold(i.By.ID, reviewer) {
+			r.finish(i, Accepted, nil)
+			r.note(at, "Microsoft accepted: "+string(i.Kind), i.By.ID, "")
+		}
+	}
+}
+
+func reviewKind(result pim.Result) IntentKind {
+	if result == pim.Denied {
+		return ToDeny
+	}
+	return ToApprove
+}
+
 // relayed is the decision that Microsoft accepted from Belay, if there is one.
 func (r *Request) relayed(result pim.Result) *Intent {
-	kind := ToApprove
-	if result == pim.Denied {
-		kind = ToDeny
-	}
 	for n := range r.Intents {
-		if i := &r.Intents[n]; i.Kind == kind && i.Outcome == Accepted {
+		if i := &r.Intents[n]; i.Kind == reviewKind(result) && i.Outcome == Accepted {
 			return i
 		}
 	}
