@@ -150,7 +150,7 @@ func configure(opt Options) (*pgxpool.Config, error) {
 		// A sequential scan marks the whole table as read, and every update then conflicts.
 		"enable_seqscan":              "off",
 		"enable_bitmapscan":           "off",
-		"jit":                         "off", // what is left of such scans looks dear, and would be compiled first
+		"jit":                         "off", // or one that cannot be avoided costs so much on paper that it is compiled first, for half a second
 		"DateStyle":                   "ISO",
 		"standard_conforming_strings": "on",
 	} {

@@ -2,7 +2,10 @@ package postgres
 
 import (
 	"context"
+	"strings"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 )
 
 // Hasty is o with time limits of a fraction of a second.
@@ -21,4 +24,14 @@ func (s *Store) Setting(ctx context.Context, name string) (value string) {
 		return err.Error()
 	}
 	return value
+}
+
+// Explain is how the server runs a statement for a session of s.
+func (s *Store) Explain(ctx context.Context, sql string) (string, error) {
+	rows, err := s.pool.Query(ctx, "explain analyze "+sql)
+	if err != nil {
+		return "", err
+	}
+	lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	return strings.Join(lines, "\n"), err
 }

@@ -166,6 +166,16 @@ func TestCommitsAreSynced(t *testing.T) {
 	}
 }
 
+// No statement here is worth compiling, and a server that may do so takes a scan for worth it.
+func TestNothingIsCompiled(t *testing.T) {
+	srv, name := server(t), schema()
+	s := open(t, postgres.Options{URL: srv.Admin() + "&jit=on", Schema: name})
+	plan, err := s.Explain(t.Context(), "update "+name+".format set pinged = now()")
+	if err != nil || !strings.Contains(plan, "Seq Scan") || strings.Contains(plan, "JIT") {
+		t.Errorf("%s, %v", plan, err)
+	}
+}
+
 func TestOnlyATrustedServer(t *testing.T) {
 	srv := postgrestest.Start(t)
 	certificate, key := selfSigned(t)

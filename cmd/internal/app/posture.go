@@ -91,7 +91,7 @@ func (c Config) PostureOwn() posture.Own {
 			}
 		}
 	}
-	return posture.Own{Channels: len(heard)}
+	return posture.Own{Channels: len(heard), SIEM: c.SIEM.named()}
 }
 
 // ownToken gives Belay's own tokens for one service, and nobody else's.

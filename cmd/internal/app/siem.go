@@ -65,6 +65,17 @@ type OTLP struct {
 	Header Secret `koanf:"header" doc:"Header for its authentication, such as Authorization: Bearer …"`
 }
 
+// named is each target with where it is, for the checklist.
+func (s SIEM) named() (all []string) {
+	for _, t := range [][2]string{{"file", s.File.Path}, {"syslog", s.Syslog.Address}, {"Splunk", s.Splunk.URL}, {"Azure Monitor", s.Azure.Endpoint},
+		{"webhook", s.Webhook.URL}, {"OpenTelemetry", s.OTLP.URL}} {
+		if t[1] != "" {
+			all = append(all, t[0]+" "+t[1])
+		}
+	}
+	return all
+}
+
 var (
 	dcr        = regexp.MustCompile(`^dcr-[0-9a-f]{8,64}$`)
 	streamName = regexp.MustCompile(`^(Custom|Microsoft)-[A-Za-z0-9_]{1,100}$`)
