@@ -78,13 +78,14 @@ func (s *sandbox) stands(who person, words ...string) (slacktest.View, bool) {
 // did not answer, people try again in a minute.
 func (s *sandbox) opens(ctx context.Context, who person, text, label string) (v slacktest.View, err error) {
 	for {
+		before, _ := s.slack.State().Top(who.Slack)
 		if _, err := s.slack.Command(ctx, who.Slack, s.slack.DM(who.Slack), "/elevate", text); err != nil {
 			return v, err
 		}
 		err = s.slack.Wait(ctx, func(state slacktest.State) bool {
 			var ok bool
 			v, ok = state.Top(who.Slack)
-			return ok && (strings.Contains(string(v.Blocks), `"`+label+`"`) || troubled(v))
+			return ok && v.ID != before.ID && (strings.Contains(string(v.Blocks), `"`+label+`"`) || troubled(v))
 		})
 		if err != nil {
 			return v, fmt.Errorf("no form that asks %q: %w", label, err)
