@@ -26,11 +26,12 @@ const (
 	SubSaved     Subcommand = "saved"  // what was saved
 	SubForget    Subcommand = "forget" // drop what was saved under a name
 	SubHome      Subcommand = "home"
+	SubAlerts    Subcommand = "alerts" // what nobody has acknowledged, and what is muted
 )
 
 // subcommands are the words that mean something when they stand alone, and that
 // nothing can be saved under.
-var subcommands = []Subcommand{SubStatus, SubStop, SubApprovals, SubLink, SubUnlink, SubHelp, SubHome, SubAgain, SubSave, SubSaved, SubForget}
+var subcommands = []Subcommand{SubStatus, SubStop, SubApprovals, SubLink, SubUnlink, SubHelp, SubHome, SubAgain, SubSave, SubSaved, SubForget, SubAlerts}
 
 // Elevate is a parsed command.
 type Elevate struct {

@@ -30,6 +30,7 @@ type Config struct {
 	Limits    Limits    `koanf:"limits"`
 	Notices   Notices   `koanf:"notices"`
 	Security  Security  `koanf:"security"`
+	Alerts    Alerts    `koanf:"alerts"`
 	Audit     Audit     `koanf:"audit"`
 }
 

@@ -101,6 +101,7 @@ func (c Config) Validate() []string {
 	v.approval(c.Approval)
 	v.limits(c.Limits)
 	v.notices(c)
+	v.alerts(c.Alerts)
 	return v.faults
 }
 
