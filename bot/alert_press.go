@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/belaybot/belay/pim"
 	"github.com/belaybot/belay/store"
 	"github.com/belaybot/belay/store/trail"
 )
@@ -211,7 +210,8 @@ func (b *Bot) alertRefused(ctx context.Context, in Inbound, a actor, p Press, al
 	return b.trouble(in, err)
 }
 
-// alertPlace says that alerts are told in a conversation.
+// alertPlace says that alerts are told in a conversation, whatever they are about.
 func (b *Bot) alertPlace(at Conversation) bool {
-	return slices.ContainsFunc(b.o.Notices(NoticeAlert, pim.EligibleAssignment{}), at.is)
+	all := b.o.Notices.Targets(Happening{Event: NoticeAlert, Severity: High})
+	return slices.ContainsFunc(all, func(t Target) bool { return at.is(t.At) })
 }

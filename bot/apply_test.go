@@ -325,7 +325,7 @@ func TestLaws(t *testing.T) {
 					t.Fatalf("%T: %q still owes a call: %+v", e, r.State, i)
 				}
 			}
-			for _, w := range (Projection{Notices: func(Notice, pim.EligibleAssignment) []Conversation { return []Conversation{{ID: "C"}} }, SignIn: func(s string) string { return s }, WarnBefore: 10 * time.Minute}).Wanted(r, now) {
+			for _, w := range (Projection{Notices: Routing{Default: []Conversation{{ID: "C"}}}, SignIn: func(s string) string { return s }, WarnBefore: 10 * time.Minute}).Wanted(r, now) {
 				if w.Card.Title == "" {
 					t.Fatalf("%q: a card without a title in slot %s", r.State, w.Slot)
 				}

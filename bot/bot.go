@@ -33,7 +33,10 @@ type Options struct {
 	SingleSignOn Exchanger
 	Chats        map[Platform]Chat
 	Profiles     map[Platform]Profiles
-	Notices      func(Notice, pim.EligibleAssignment) []Conversation // nil: no channel hears anything
+	Notices      Routing // who hears of what; zero: nobody
+	// Members lists the object ids of everybody in a group, read as Belay itself; nil: no
+	// group can be read.
+	Members func(ctx context.Context, group string) ([]string, error)
 	// Acknowledge is what a requester must tick for a role; nil or "": nothing.
 	Acknowledge func(pim.EligibleAssignment) string
 	// Presence says of which roles every decision needs a fresh sign-in; nil: of none.
@@ -74,6 +77,7 @@ type Bot struct {
 	mu       sync.Mutex
 	serves   bool               // Run has begun
 	running  map[string]bool    // requests being settled here; true: look again afterwards
+	blind    map[string]bool    // groups of the rules of which it was told that they cannot be read
 	stumbles map[string]stumble // requests whose settling failed
 	held     map[string]bool    // requests that this process may hold the lease on and does not work on
 	slots    chan struct{}
@@ -95,9 +99,6 @@ func New(o Options) (*Bot, error) {
 	}
 	if o.Portal == "" {
 		o.Portal = "https://entra.microsoft.com"
-	}
-	if o.Notices == nil {
-		o.Notices = func(Notice, pim.EligibleAssignment) []Conversation { return nil }
 	}
 	if o.Reads == 0 {
 		o.Reads = 1
@@ -127,6 +128,7 @@ func New(o Options) (*Bot, error) {
 		watch:    newWatch(),
 		menu:     menus{now: o.Now, held: map[string]*Menu{}, sheets: map[string]*sheet{}},
 		running:  map[string]bool{},
+		blind:    map[string]bool{},
 		stumbles: map[string]stumble{}, held: map[string]bool{},
 		slots: make(chan struct{}, settlers),
 		life:  life,
@@ -306,6 +308,9 @@ func (b *Bot) changeIn(tx store.Tx, id string, at time.Time, events ...Event) (R
 		if r, err = Apply(r, at, e); err != nil {
 			return r, err
 		}
+	}
+	if r, err = b.gatherNotices(tx, r, at); err != nil {
+		return r, err
 	}
 	r.Wake = b.wake(r, at)
 	if err := b.docs.put(tx, before, r); err != nil {

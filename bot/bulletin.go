@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -29,7 +30,7 @@ const (
 // The ID is the producer's and stands for one deed: posting it again changes nothing, and
 // with another card updates that card wherever it stands. So a card with [Acknowledge] is
 // kept true by posting the bulletin anew with the card that has no button. Where it goes is
-// decided once.
+// decided once, and what a digest took in stays as it was then.
 type Bulletin struct {
 	ID        string                 `json:"id"` // "alert/…", "drift/…"; it is not shown, and a pseudonym of it is the key
 	Event     Notice                 `json:"event"`
@@ -125,10 +126,10 @@ func (p posted) wake(now time.Time) time.Time {
 		return p.Lease.Until // for when whoever works on it dies
 	}
 	show, later := due(p.wants(), p.Shown, now)
-	if !p.Routed || len(show) > 0 {
+	if len(show) > 0 {
 		return now
 	}
-	if len(p.Absent) > 0 {
+	if !p.Routed || len(p.Absent) > 0 {
 		later = soonest(later, maxTime(now, p.FindAt))
 	}
 	return soonest(later, p.At.Add(keepBulletins))
@@ -161,7 +162,7 @@ func (b *Bot) takeBulletin(ctx context.Context, key string) (p posted, mine bool
 
 // changeBulletin records something of a bulletin while its lease is held. The error is a
 // *LeaseLostError when it is not any more.
-func (b *Bot) changeBulletin(ctx context.Context, key string, change func(p *posted)) error {
+func (b *Bot) changeBulletin(ctx context.Context, key string, change func(tx store.Tx, p *posted) error) error {
 	now := b.o.Now().UTC()
 	return b.o.Store.Update(ctx, func(tx store.Tx) error {
 		before, err := getBulletin(tx, key)
@@ -173,7 +174,10 @@ func (b *Bot) changeBulletin(ctx context.Context, key string, change func(p *pos
 		}
 		next := before
 		next.Shown = maps.Clone(next.Shown)
-		change(&next)
+		next.Places, next.Absent = slices.Clone(next.Places), slices.Clone(next.Absent)
+		if err := change(tx, &next); err != nil {
+			return err
+		}
 		return b.putBulletin(tx, key, before, next, now)
 	})
 }

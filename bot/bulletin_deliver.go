@@ -6,7 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/belaybot/belay/pim"
 	"github.com/belaybot/belay/store"
 )
 
@@ -17,7 +16,7 @@ func (b *Bot) deliver(ctx context.Context, key string) {
 	if err == nil && mine {
 		// A stop does not cut off what has begun: whether it was posted would be unknown.
 		p, err = b.deliverHeld(context.WithoutCancel(ctx), key, p)
-		err = errors.Join(err, b.changeBulletin(context.WithoutCancel(ctx), key, func(p *posted) { p.Lease = Lease{} }))
+		err = errors.Join(err, b.changeBulletin(context.WithoutCancel(ctx), key, func(_ store.Tx, p *posted) error { p.Lease = Lease{}; return nil }))
 	}
 	lost, taken := errors.AsType[*LeaseLostError](err)
 	switch {
@@ -34,25 +33,34 @@ func (b *Bot) deliver(ctx context.Context, key string) {
 
 // deliverHeld routes a bulletin, finds its people, and shows its card wherever it is due.
 func (b *Bot) deliverHeld(ctx context.Context, key string, p posted) (posted, error) {
-	if !p.Routed {
-		places, people := b.placesOf(p.Bulletin)
-		if err := b.changeBulletin(ctx, key, func(p *posted) { p.Routed, p.Places, p.Absent = true, places, people }); err != nil {
-			return p, err
-		}
-		p.Routed, p.Places, p.Absent = true, places, people
-	}
 	now := b.o.Now().UTC()
-	if len(p.Absent) > 0 && !now.Before(p.FindAt) {
-		found, absent := b.findPeople(ctx, p.Absent)
-		if now.Sub(p.At) > giveUpShowing {
-			absent = nil
+	record := func(change func(tx store.Tx, p *posted) error) error {
+		if err := change(nil, &p); err != nil {
+			return err
 		}
-		places := withPlaces(p.Places, found)
-		again := func(p *posted) { p.Places, p.Absent, p.FindAt = places, absent, now.Add(time.Minute) }
-		if err := b.changeBulletin(ctx, key, again); err != nil {
+		return b.changeBulletin(ctx, key, change)
+	}
+	if !p.Routed && !now.Before(p.FindAt) {
+		if err := record(b.routed(ctx, p, now)); err != nil {
 			return p, err
 		}
-		again(&p)
+	}
+	if p.Routed && len(p.Absent) > 0 && !now.Before(p.FindAt) {
+		var found []Conversation
+		var absent []string
+		for _, id := range p.Absent {
+			at, all := b.findPerson(ctx, id)
+			if found = append(found, at...); !all && now.Sub(p.At) < giveUpShowing {
+				absent = append(absent, id)
+			}
+		}
+		err := record(func(_ store.Tx, p *posted) error {
+			p.Places, p.Absent, p.FindAt = withPlaces(p.Places, found), absent, now.Add(callAgain)
+			return nil
+		})
+		if err != nil {
+			return p, err
+		}
 	}
 	show, _ := due(p.wants(), p.Shown, now)
 	for _, w := range show {
@@ -67,13 +75,14 @@ func (b *Bot) deliverHeld(ctx context.Context, key string, p posted) (posted, er
 			w.At.Thread = thread
 			shown, lost = b.display(ctx, key, w, shown)
 		}
-		err = b.changeBulletin(ctx, key, func(p *posted) {
+		err = b.changeBulletin(ctx, key, func(_ store.Tx, p *posted) error {
 			if p.Shown == nil {
 				p.Shown = map[Slot]Shown{}
 			}
 			if p.Shown[w.Slot] = shown; lost {
 				delete(p.Shown, w.Slot) // posted anew at the next look
 			}
+			return nil
 		})
 		if err != nil {
 			return p, err
@@ -93,34 +102,39 @@ func withPlaces(all, more []Conversation) []Conversation {
 	return all
 }
 
-// placesOf is where a bulletin goes: channels, and people who have to be found.
-func (b *Bot) placesOf(n Bulletin) ([]Conversation, []string) {
-	if len(n.To) > 0 || len(n.People) > 0 {
-		return withPlaces(nil, n.To), n.People
+// routed asks the rules where a bulletin goes. Digests take it in with the same transaction,
+// for which tx is nil where only the document is meant.
+func (b *Bot) routed(ctx context.Context, p posted, now time.Time) func(tx store.Tx, p *posted) error {
+	h := Happening{Event: p.Event, Severity: p.Severity, Role: p.Role}
+	all := true
+	if p.Requester != "" && len(p.To)+len(p.People) == 0 {
+		h.Groups, all = b.memberships(ctx, p.Requester, now.Sub(p.At) > hearTries*callAgain)
 	}
-	return withPlaces(nil, b.o.Notices(n.Event, n.Role)), nil
-}
-
-// findPeople finds where people can be told something directly. absent are those to look
-// for again; who cannot be reached at all is told to the operator.
-func (b *Bot) findPeople(ctx context.Context, ids []string) (found []Conversation, absent []string) {
-	for _, id := range ids {
-		who, err := b.o.Directory.Principal(ctx, id)
-		if err != nil && pim.CodeOf(err) != pim.CodeNotFound {
-			absent = append(absent, id)
-			b.o.Log.Warn("a person whom a rule of notices names could not be read; tried again", "principal", id, "error", err)
-			continue
-		}
-		at, all, err := b.reach(ctx, who)
+	return func(tx store.Tx, p *posted) error {
 		switch {
-		case err != nil || !all:
-			absent = append(absent, id)
-		case len(at) == 0:
-			b.o.Log.Warn("a person whom a rule of notices names cannot be reached in chat", "principal", id)
+		case !all:
+			p.FindAt = now.Add(callAgain)
+			return nil
+		case len(p.To)+len(p.People) > 0:
+			p.Routed, p.Places, p.Absent, p.FindAt = true, withPlaces(nil, p.To), p.People, time.Time{}
+			return nil
 		}
-		found = append(found, at...)
+		p.Routed, p.FindAt = true, time.Time{}
+		for _, t := range b.o.Notices.Targets(h) {
+			switch {
+			case !t.Digest.Zero() && tx != nil:
+				if err := b.gather(tx, t, gatheredLine{At: p.At, Event: p.Event, Title: p.Card.Title}); err != nil {
+					return err
+				}
+			case !t.Digest.Zero():
+			case t.Person != "":
+				p.Absent = append(p.Absent, t.Person)
+			default:
+				p.Places = withPlaces(p.Places, []Conversation{t.At})
+			}
+		}
+		return nil
 	}
-	return found, absent
 }
 
 // threadOf is the message in whose thread a bulletin goes in a place; wait: it is about to

@@ -90,10 +90,11 @@ func TestABulletinStandsInTheThreadOfAnother(t *testing.T) {
 	w.posts(alert("alert/1", "Outside hours")) // not there yet when the other is due
 	w.posts(below)
 	w.seesLater(2*time.Second, w.slack, "C-ops", "And again")
+	w.rests()
 	for chat, at := range map[*bottest.Chat]string{w.slack: "C-ops", w.teams: "19:ops"} {
 		all := chat.In(at)
 		if len(all) != 2 || all[0].Conversation.Thread != "" || all[1].Conversation.Thread != all[0].ID {
-			t.Errorf("%s shows %q", at, shows(chat, at))
+			t.Errorf("%s shows %q\n%s", at, shows(chat, at), w.logs)
 		}
 	}
 }

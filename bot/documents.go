@@ -166,7 +166,7 @@ func (d documents) leased(tx store.Tx, owner string) ([]string, error) {
 		var held Lease
 		var err error
 		switch {
-		case strings.HasPrefix(id, greeting):
+		case strings.HasPrefix(id, greeting), strings.HasPrefix(id, digestMark):
 			return nil
 		case strings.HasPrefix(id, bulletinMark):
 			var p posted
@@ -238,6 +238,12 @@ func Check(tx store.Tx) []error {
 		if strings.HasPrefix(id, bulletinMark) {
 			if _, err := getBulletin(tx, id); err != nil {
 				bad = append(bad, fmt.Errorf("%s entry %s: bulletin: %w", bucket, key, err))
+			}
+			return
+		}
+		if strings.HasPrefix(id, digestMark) {
+			if _, err := getDigest(tx, id); err != nil {
+				bad = append(bad, fmt.Errorf("%s entry %s: digest: %w", bucket, key, err))
 			}
 			return
 		}

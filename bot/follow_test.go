@@ -25,7 +25,7 @@ func TestExtensionLaws(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		now := noon
 		b := &Bot{o: Options{Now: func() time.Time { return now }, Trail: noTrail{}, Store: store.Seal(storetest.Memory(), keys)}, docs: documents{hide: keys.Pseudonym},
-			project: Projection{SignIn: func(s string) string { return s }, Notices: func(Notice, pim.EligibleAssignment) []Conversation { return nil }}}
+			project: Projection{SignIn: func(s string) string { return s }}}
 		do := func(id string, events ...Event) {
 			_, err := b.change(t.Context(), id, events...)
 			var told *Error

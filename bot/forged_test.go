@@ -60,7 +60,7 @@ func TestARequesterInCapitals(t *testing.T) {
 	if err != nil || len(r.Intents) != 0 {
 		t.Fatalf("%+v, %v", r.Intents, err)
 	}
-	p := bot.Projection{SignIn: func(s string) string { return s }, Notices: func(bot.Notice, pim.EligibleAssignment) []bot.Conversation { return nil }}
+	p := bot.Projection{SignIn: func(s string) string { return s }}
 	for _, want := range p.Wanted(r, w.now()) {
 		if want.At.ID == "D-alice" && strings.Contains(words(want.Card), "[Approve]") {
 			t.Errorf("%s asks Alice to decide on her own request", want.Slot)

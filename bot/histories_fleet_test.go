@@ -132,7 +132,7 @@ func (r *replica) start() {
 		Finders: map[pim.Kind]bot.Finder{pim.EntraRole: f.ms}, Directory: f.ms, Grants: f.ms, Links: r.links, Chats: map[bot.Platform]bot.Chat{},
 		Profiles: map[bot.Platform]bot.Profiles{bot.Slack: f.chats[bot.Slack]}, Now: f.now, Reads: 1e6, Log: log,
 		Presence: func(e pim.EligibleAssignment) bool { return e.Role == admin.Role },
-		Notices:  func(bot.Notice, pim.EligibleAssignment) []bot.Conversation { return channels }}
+		Notices:  bot.Routing{Default: channels}}
 	for platform, chat := range f.chats {
 		o.Chats[platform] = mortalChat{flakyChat{chat, f.flaky}, r.m}
 	}

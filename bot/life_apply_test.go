@@ -122,7 +122,7 @@ func TestTooEarly(t *testing.T) {
 // Of several reminders that are due only the latest is posted, and none to whose
 // answer is on its way.
 func TestWhichReminder(t *testing.T) {
-	p := Projection{SignIn: func(s string) string { return s }, Notices: func(Notice, pim.EligibleAssignment) []Conversation { return nil }}
+	p := Projection{SignIn: func(s string) string { return s }}
 	at := Conversation{Platform: Slack, ID: "D-bob"}
 	r := apply(t, asked(true), Sending{"i1"}, Accept{"i1"}, held("PendingApproval"), Routed{Reach: []Reach{{Principal: "bob", At: []Conversation{at}}}})
 	if got := p.reminders(r, noon.Add(13*time.Hour)); len(got) != 0 {

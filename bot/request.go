@@ -101,6 +101,14 @@ type Request struct {
 	// Of a group: whether it was read, and for which roles the group is eligible.
 	GroupRead  bool                     `json:"groupRead,omitempty"`
 	GroupRoles []pim.EligibleAssignment `json:"groupRoles,omitempty"`
+
+	// For the rules of notices: of which groups that they ask for the requester is a
+	// member, and where people whom they name can be reached.
+	Groups      []string  `json:"groups,omitempty"`
+	GroupsKnown bool      `json:"groupsKnown,omitempty"`
+	Named       []Reach   `json:"named,omitempty"`
+	HearAt      time.Time `json:"hearAt,omitzero"` // something of it could not be read: when to look again
+	HearTries   int       `json:"hearTries,omitempty"`
 }
 
 // Ask is what the requester filled in.
@@ -251,9 +259,10 @@ type Shown struct {
 	Digest    string    `json:"digest"`
 	NotBefore time.Time `json:"notBefore"` // after a refusal: when to try again
 	Tries     int       `json:"tries,omitempty"`
-	Since     time.Time `json:"since"`             // of the first refusal in a row
-	GivenUp   string    `json:"givenUp,omitempty"` // the digest that could not be shown
-	Told      string    `json:"told,omitempty"`    // the outcome that the requester's card was posted with
+	Since     time.Time `json:"since"`              // of the first refusal in a row
+	GivenUp   string    `json:"givenUp,omitempty"`  // the digest that could not be shown
+	Told      string    `json:"told,omitempty"`     // the outcome that the requester's card was posted with
+	Gathered  bool      `json:"gathered,omitempty"` // a digest tells it
 }
 
 // Lease keeps two settlers from working on one request at once. It only makes

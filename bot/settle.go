@@ -28,6 +28,10 @@ func (b *Bot) settle(ctx context.Context, id string) {
 		b.deliver(ctx, id)
 		return
 	}
+	if strings.HasPrefix(id, digestMark) {
+		b.publish(ctx, id)
+		return
+	}
 	log := b.o.Log.With("request", id)
 	r, mine, err := b.lease(ctx, id)
 	if errors.Is(err, store.ErrNotFound) {
@@ -145,6 +149,9 @@ func (b *Bot) next(r Request, now time.Time) step {
 	if show, _ := due(b.project.Wanted(r, now), r.Shown, now); len(show) > 0 {
 		return func(ctx context.Context, r Request) (Request, error) { return b.show(ctx, r, show) }
 	}
+	if b.owesHearers(r) && !now.Before(r.HearAt) { // after the cards of those who ask and decide
+		return b.hear
+	}
 	return nil
 }
 
@@ -192,6 +199,9 @@ func (b *Bot) wake(r Request, now time.Time) time.Time {
 	}
 	at = soonest(at, later)
 	at = soonest(at, b.project.nextTimely(r, now))
+	if b.owesHearers(r) {
+		at = soonest(at, maxTime(now, r.HearAt))
+	}
 	if open := r.State == PendingApproval || r.State == Scheduled && !r.ahead(); open && !r.Held.Seen.IsZero() && now.Before(r.Held.Seen.Add(staleAfter)) {
 		at = soonest(at, r.Held.Seen.Add(staleAfter+time.Second)) // then the cards say how old the word is
 	}

@@ -16,7 +16,10 @@ type Notice string
 
 // The notices.
 const (
+	NoticeAsked     Notice = "asked"    // a request waits for approval
+	NoticeApproved  Notice = "approved" // by an approver
 	NoticeActive    Notice = "activated"
+	NoticeExtended  Notice = "extended" // activated again, after an activation that was given up for it
 	NoticeDenied    Notice = "denied"
 	NoticeFailed    Notice = "failed"
 	NoticeEnded     Notice = "ended"
@@ -37,9 +40,9 @@ type Want struct {
 
 // Projection is what the cards of a request depend on besides the request.
 type Projection struct {
-	Notices func(Notice, pim.EligibleAssignment) []Conversation // where a notice goes
-	SignIn  func(ticket string) string                          // URL of a one-time link
-	Silent  bool                                                // chat clients may take a sign-in up
+	Notices Routing                    // where a notice goes
+	SignIn  func(ticket string) string // URL of a one-time link
+	Silent  bool                       // chat clients may take a sign-in up
 	// EachTime: no sign-in is kept, and people are told why they are asked each time.
 	EachTime bool
 	Portal   string // base URL of the Entra portal
@@ -96,11 +99,7 @@ func (p Projection) Wanted(r Request, now time.Time) []Want {
 	if r.leads() {
 		add("summary", r.Requester.Direct, summaryCard(r), false)
 	}
-	for _, n := range p.notices(r) {
-		for _, at := range p.Notices(n.what, r.Role) {
-			add(noticeSlot(n.what, at), at, n.card, true)
-		}
-	}
+	all = append(all, p.noticeWants(r)...)
 	all = append(all, p.timely(r, now)...)
 	slices.SortStableFunc(all, func(a, b Want) int { return strings.Compare(string(a.Slot), string(b.Slot)) })
 	return all
@@ -139,25 +138,6 @@ func copySlot(presser string, m Message) Slot {
 	return Slot("copy/" + presser + "/" + string(m.Conversation.Platform) + "/" + m.Conversation.ID + "/" + m.ID)
 }
 
-// noticeSlots are the beginnings of what a channel may be told of a request, in the order of
-// its life.
-var noticeSlots = []Notice{NoticeUnreached, NoticeActive, NoticeDenied, NoticeFailed, NoticeEnded}
-
-func noticeSlot(n Notice, at Conversation) Slot {
-	return Slot("notice/" + string(n) + "/" + string(at.Platform) + "/" + at.ID)
-}
-
-// threadIn is the message that begins r's thread in a place; empty: there is none. Where
-// what began it was deleted, what was posted next to it since begins another.
-func (r Request) threadIn(at Conversation) (thread string) {
-	for _, n := range noticeSlots {
-		if m := r.Shown[noticeSlot(n, at)].Message; m.ID != "" && m.Conversation.Thread == "" {
-			thread = m.ID
-		}
-	}
-	return thread
-}
-
 // onRecord says that a message is shown by some slot already.
 func (r Request) onRecord(m Message) bool {
 	for _, s := range r.Shown {
@@ -185,7 +165,7 @@ func due(wants []Want, shown map[Slot]Shown, now time.Time) (show []Want, next t
 		s, known := shown[w.Slot]
 		d := digest(w.Card)
 		switch {
-		case known && s.Message.ID != "" && (w.Once || s.Digest == d):
+		case known && (s.Gathered || s.Message.ID != "" && (w.Once || s.Digest == d)):
 			continue
 		case known && s.GivenUp != "" && (w.Once || s.GivenUp == d):
 			continue

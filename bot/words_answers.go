@@ -3,6 +3,8 @@ package bot
 import (
 	"fmt"
 	"time"
+
+	"github.com/belaybot/belay/pim"
 )
 
 // signInCard asks somebody to sign in so that their answer can be relayed.
@@ -116,15 +118,25 @@ type noticeCard struct {
 func (p Projection) notices(r Request) []noticeCard {
 	who, role := personName(r.Requester.Principal), roleAt(r.Role)
 	var n []noticeCard
+	if r.State == PendingApproval {
+		n = append(n, noticeCard{NoticeAsked, Card{Title: who + " asks for " + role, Tone: Waiting, Text: "It waits for approval.", Facts: facts(r)[1:]}})
+	}
 	if len(r.Unreached) > 0 && r.State == PendingApproval {
 		n = append(n, noticeCard{NoticeUnreached, Card{Title: "An approver cannot be reached", Tone: Waiting,
 			Text: fmt.Sprintf("%s waits for approval of %s. Not reachable in chat: %s.", who, role, sayList(r.Unreached, "and"))}})
 	}
+	if d := r.Decided; d != nil && d.Result == pim.Approved && (r.State == Scheduled || r.State == Active) {
+		n = append(n, noticeCard{NoticeApproved, Card{Title: role + " was approved: " + who, Tone: Good, Text: decidedText(*d), Facts: facts(r)[1:]}})
+	}
 	switch r.State {
 	case Active:
+		what := NoticeActive
+		if r.Follows != "" {
+			what = NoticeExtended
+		}
 		c := Card{Title: role + " is active: " + who, Tone: Good, Text: beganText(r), Facts: facts(r)[1:]}
 		c.Facts = append(c.Facts, Fact{Name: "Active until", At: r.Held.Until})
-		n = append(n, noticeCard{NoticeActive, c})
+		n = append(n, noticeCard{what, c})
 	case Denied:
 		c := Card{Title: role + " was denied: " + who, Tone: Bad, Facts: facts(r)[1:]}
 		if r.Decided != nil {

@@ -44,7 +44,7 @@ func (p Projection) decisions(r Request, add func(slot Slot, at Conversation, c 
 		}
 	}
 	for n := range r.Reports {
-		for _, at := range p.Notices(NoticeNotMe, r.Role) {
+		for _, at := range p.places(r, NoticeNotMe) {
 			add(Slot(fmt.Sprintf("not-me/%d/%s/%s", n, at.Platform, at.ID)), at, p.alarmCard(r, n), false)
 		}
 	}

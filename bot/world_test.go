@@ -184,7 +184,7 @@ func (w *world) start() {
 		Finders:   map[pim.Kind]bot.Finder{pim.EntraRole: &w.looks},
 		Directory: w.ms, Grants: w.ms, Links: w.links, Chats: map[bot.Platform]bot.Chat{bot.Slack: w.slack, bot.Teams: w.teams},
 		Profiles: map[bot.Platform]bot.Profiles{bot.Slack: w.slack}, Now: w.now, Reads: 1000, Quiet: w.quiet,
-		Notices: func(bot.Notice, pim.EligibleAssignment) []bot.Conversation { return channels },
+		Notices: bot.Routing{Default: channels},
 		Log:     slog.New(slog.NewTextHandler(w.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))}
 	o.SingleSignOn = w.silent
 	if w.change != nil {

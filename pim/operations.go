@@ -95,7 +95,7 @@ func graphOperations() []Operation {
 		itself("/v1.0/groups/{group}", "a group of approvers", "", "GroupMember.Read.All"),
 		// Members of a hidden membership are listed with Member.Read.Hidden only; such a
 		// group is empty here.
-		itself("/v1.0/groups/{group}/transitiveMembers/microsoft.graph.user", "approvers by a group", "", "GroupMember.Read.All", "User.Read.All"),
+		itself("/v1.0/groups/{group}/transitiveMembers/microsoft.graph.user", "approvers by a group; who is in the groups that rules of notices ask for", "", "GroupMember.Read.All", "User.Read.All"),
 		// User.ReadBasic.All is not enough: accountEnabled, which keeps disabled accounts
 		// from being asked, is not in its basic profile.
 		itself("/v1.0/users", "names and addresses of approvers", "", "User.Read.All"),

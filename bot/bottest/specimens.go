@@ -35,10 +35,8 @@ func (s Specimen) Reply() bot.Reply { return bot.Reply{Card: s.Card, More: s.Mor
 func Specimens() []Specimen {
 	at := time.Date(2026, 11, 23, 16, 0, 0, 0, time.UTC)
 	s := &specimens{at: at, projection: bot.Projection{Portal: "https://entra.microsoft.com", WarnBefore: 10 * time.Minute,
-		Notices: func(bot.Notice, pim.EligibleAssignment) []bot.Conversation {
-			return []bot.Conversation{{ID: "channel"}}
-		},
-		SignIn: func(string) string { return "https://belay.example/link/AAAAAAAAAAAAAAAAAAAAAA" }}}
+		Notices: bot.Routing{Default: []bot.Conversation{{ID: "channel"}}},
+		SignIn:  func(string) string { return "https://belay.example/link/AAAAAAAAAAAAAAAAAAAAAA" }}}
 	pending := s.request("Reset the password of a locked-out colleague", bot.Observed{Request: &pim.Request{ID: "ms", Approval: "ms", Status: "PendingApproval"}})
 	by := func(result pim.Result, why string) bot.Observed {
 		return bot.Observed{Stage: &pim.Stage{Result: result, Reviewer: bob, Justification: why}}

@@ -37,7 +37,11 @@ const (
 	slackSecurity = "C0SECURITY"
 	teamsSecurity = "19:0c0ntososecurity000000000000@thread.tacv2"
 	security      = "security-alerts"
-	generalRef    = "general"
+
+	slackDigest = "C0DIGEST"
+	teamsDigest = "19:0c0ntosodigest00000000000000@thread.tacv2"
+	digest      = "access-digest"
+	generalRef  = "general"
 )
 
 // The people of the sandbox.
@@ -184,6 +188,7 @@ func seedSlack(w *slacktest.Workspace) {
 		all = append(all, p.Slack)
 	}
 	w.AddChannel(slacktest.Channel{ID: slackOps, Name: channel, Members: all, BotIsMember: true})
+	w.AddChannel(slacktest.Channel{ID: slackDigest, Name: digest, Members: all, BotIsMember: true})
 	w.AddChannel(slacktest.Channel{ID: slackSecurity, Name: security, Members: []string{"U0FRANK"}, BotIsMember: true})
 	w.AddChannel(slacktest.Channel{ID: slackRoom, Name: generalRef, Members: all, BotIsMember: true})
 }
@@ -203,6 +208,9 @@ func seedTeams(t *teamstest.Teams) error {
 		members = append(members, p.Key)
 	}
 	if err := t.AddChannel(teamstest.Channel{ID: teamsSecurity, Name: security, TeamID: teamsTeam, Members: []string{"bob"}, BotInstalled: true}); err != nil {
+		return err
+	}
+	if err := t.AddChannel(teamstest.Channel{ID: teamsDigest, Name: digest, TeamID: teamsTeam, Members: members, BotInstalled: true}); err != nil {
 		return err
 	}
 	return t.AddChannel(teamstest.Channel{ID: teamsOps, Name: channel, TeamID: teamsTeam, Members: members, BotInstalled: true})

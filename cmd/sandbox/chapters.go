@@ -267,6 +267,12 @@ func (s *sandbox) manyChapters(alice person, dm string) []step {
 				}
 				return s.slackWaits(ctx, dm, reports+" is active", "quarterly review")
 			}},
+		{"the channel hears of one of them only, as a rule says", nil, func(ctx context.Context) error {
+			if s.slackShows(slackOps, messages) || s.slackShows(slackDigest, messages) {
+				return fmt.Errorf("a channel hears of %s", messages)
+			}
+			return s.slackWaits(ctx, slackOps, reports+" is active: Alice Adams")
+		}},
 		{"ten minutes before the end she is warned, and extends one of them", func() bool { return s.extended(dm, reports) },
 			func(ctx context.Context) error {
 				if !s.slackShows(dm, reports+" ends soon") && !s.extended(dm, reports) {

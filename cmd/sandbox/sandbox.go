@@ -282,8 +282,11 @@ func (s *sandbox) config() app.Config {
 		Endpoints: app.Endpoints{Login: s.urls[atLogin], Graph: s.urls[atGraph], ARM: s.urls[atARM], Slack: s.urls[atSlack],
 			BotOpenID: s.urls[atOpenID] + "/v1/.well-known/openidconfiguration", BotLogin: s.urls[atBotLogin], Portal: "https://entra.microsoft.com", CAFile: s.ca.path()},
 		// The story, and tests, do in a second what people do in an hour.
-		Limits:   app.Limits{ActsPerMinute: 6000, ActsBurst: 6000, TenantActsPerMinute: 60000, PagesPerMinute: 6000, Concurrent: 128, Connections: 2048},
-		Notices:  app.Notices{Default: []string{"slack:" + slackOps, "teams:" + teamsOps}},
+		Limits: app.Limits{ActsPerMinute: 6000, ActsBurst: 6000, TenantActsPerMinute: 60000, PagesPerMinute: 6000, Concurrent: 128, Connections: 2048},
+		Notices: app.Notices{Default: []string{"slack:" + slackOps, "teams:" + teamsOps}, Rules: []app.NoticeRule{
+			{Name: "no news", Roles: []string{"Message Center Reader"}, Silent: true},
+			{Name: "every hour in one card", Events: []string{"asked", "approved", "denied", "activated", "extended", "ended", "failed"},
+				To: []string{"slack:" + slackDigest, "teams:" + teamsDigest}, Digest: "hourly", Continue: true}}},
 		Security: app.Security{Channels: []string{"slack:" + slackSecurity, "teams:" + teamsSecurity}},
 	}
 }

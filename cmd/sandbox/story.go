@@ -154,6 +154,14 @@ func (s *sandbox) story(resumed bool) []step {
 				}
 				return s.teamsWaits(ctx, bob.Key, teamsOps, role+" has ended: Alice Adams")
 			}},
+		{"another channel has the hours in a card each, as a rule says", nil,
+			func(ctx context.Context) error {
+				hour := []string{"What happened this hour", "Alice Adams asks for " + role}
+				if err := s.slackWaits(ctx, slackDigest, hour...); err != nil {
+					return err
+				}
+				return s.teamsWaits(ctx, bob.Key, teamsDigest, hour...)
+			}},
 	}
 	all = append(all, s.chapters(alice, bob, carol, link)...)
 	if !resumed {

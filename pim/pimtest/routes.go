@@ -23,7 +23,7 @@ func (t *Tenant) routes() []route {
 		readPolicy   = append(policyPermissions("DirectoryRole"), policyPermissions("Group")...)
 	)
 	list := []route{
-		{method: read, path: "v1.0/" + rolesBase + "roleDefinitions", delegated: readRoles, app: readRoles, shape: roleShape(), do: listRoles},
+		{method: read, path: "v1.0/" + rolesBase + "roleDefinitions", delegated: append(slices.Clone(readRoles), "Directory.AccessAsUser.All"), app: readRoles, shape: roleShape(), do: listRoles},
 		{method: read, path: "v1.0/" + rolesBase + "roleDefinitions/*", delegated: readRoles, app: readRoles, shape: roleShape().single(), do: getRole},
 		{method: read, path: "v1.0/" + rolesBase + "roleAssignments", delegated: readRoles, app: readRoles, shape: roleAssignmentShape(), do: listRoleAssignments},
 		{method: read, path: "v1.0/policies/roleManagementPolicyAssignments", delegated: readPolicy, app: readPolicy, pim: kindRole, shape: policyShape(), do: listPolicies},

@@ -4,8 +4,6 @@ import (
 	"log/slog"
 	"strings"
 	"time"
-
-	"github.com/belaybot/belay/bot"
 )
 
 // Config is the whole configuration: one YAML file, each key also as BELAY_… in
@@ -156,18 +154,27 @@ type Acknowledgement struct {
 	Text  string   `koanf:"text"`
 }
 
-// Notices say which channels hear what. A channel is "slack:C…" or "teams:19:…".
+// Notices say who hears what. A channel is "slack:C…" or "teams:19:…".
 type Notices struct {
-	Default []string     `koanf:"default" doc:"Channels that hear every event that no rule takes."`
-	Rules   []NoticeRule `koanf:"rules" doc:"The first rule that fits decides." example:"[{roles: [\"User Administrator\"], events: [activated, ended], to: [\"slack:C0123456789\"]}]"`
+	Default []string     `koanf:"default" doc:"Channels that hear every everyday event that no rule takes: activated, extended, denied, failed, ended, unreached."`
+	Rules   []NoticeRule `koanf:"rules" doc:"The first rule that fits decides: docs/notices.md." example:"[{roles: [\"User Administrator\"], events: [activated, ended], to: [\"slack:C0123456789\"]}]"`
 }
 
-// NoticeRule sends events of some roles to channels; an empty list of channels
-// means that nobody hears of them.
+// NoticeRule sends some events to channels and people. What a rule does not ask for
+// fits; a rule that sends to nobody means that nobody hears of what it takes.
 type NoticeRule struct {
-	Roles  []string `koanf:"roles"`  // names or role definition ids; empty: every role
-	Events []string `koanf:"events"` // activated, denied, failed, ended, unreached; empty: every event
-	To     []string `koanf:"to"`
+	Name     string   `koanf:"name"`     // how belay doctor calls it; empty: its number
+	Events   []string `koanf:"events"`   // see noticeEvents; empty: the everyday ones
+	Pillars  []string `koanf:"pillars"`  // entra, groups, azure
+	Roles    []string `koanf:"roles"`    // names, ids of role definitions, names or object ids of groups
+	Scopes   []string `koanf:"scopes"`   // each with what is below it, such as /subscriptions/…
+	Severity string   `koanf:"severity"` // low, medium, high: at least
+	Groups   []string `koanf:"groups"`   // object ids: the requester is a member of one
+	To       []string `koanf:"to"`       // channels
+	People   []string `koanf:"people"`   // Entra object ids: told directly
+	Digest   string   `koanf:"digest"`   // hourly, or such as daily 08:00 Europe/Berlin; empty: at once
+	Silent   bool     `koanf:"silent"`   // nobody hears of it
+	Continue bool     `koanf:"continue"` // adds its places only: the rules after it, and the default, are asked too
 }
 
 // Security says who is alerted when somebody acts in another person's name.
@@ -189,6 +196,3 @@ func (Secret) GoString() string { return "REDACTED" }
 
 // MarshalJSON hides the secret.
 func (Secret) MarshalJSON() ([]byte, error) { return []byte(`"REDACTED"`), nil }
-
-// noticeEvents are the events a rule can name.
-var noticeEvents = []bot.Notice{bot.NoticeActive, bot.NoticeDenied, bot.NoticeFailed, bot.NoticeEnded, bot.NoticeUnreached}

@@ -118,8 +118,8 @@ func TestRoute(t *testing.T) {
 	}
 	to := func(n bot.Notice, role string) string {
 		var ids []string
-		for _, at := range c.Route(n, pim.EligibleAssignment{RoleName: role}) {
-			ids = append(ids, string(at.Platform)+"/"+at.ID)
+		for _, at := range c.Routing().Targets(bot.Happening{Event: n, Role: pim.EligibleAssignment{RoleName: role}}) {
+			ids = append(ids, string(at.At.Platform)+"/"+at.At.ID)
 		}
 		return strings.Join(ids, ",")
 	}
@@ -153,8 +153,8 @@ func TestRouteOfAnAlarm(t *testing.T) {
 			t.Fatal(err)
 		}
 		var got []string
-		for _, at := range c.Route(bot.NoticeNotMe, pim.EligibleAssignment{RoleName: "User Administrator"}) {
-			got = append(got, at.ID)
+		for _, at := range c.Routing().Targets(bot.Happening{Event: bot.NoticeNotMe, Role: pim.EligibleAssignment{RoleName: "User Administrator"}}) {
+			got = append(got, at.At.ID)
 		}
 		if strings.Join(got, ",") != want {
 			t.Errorf("an alarm goes to %q, want %q", got, want)

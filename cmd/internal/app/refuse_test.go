@@ -22,7 +22,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/belaybot/belay/bot"
-	"github.com/belaybot/belay/pim"
 )
 
 func TestServiceLinksOfKubernetesAreNoSettings(t *testing.T) {
@@ -155,8 +154,8 @@ func TestRouteNamesAChannelOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	var got []string
-	for _, at := range c.Route(bot.NoticeEnded, pim.EligibleAssignment{}) {
-		got = append(got, at.ID)
+	for _, at := range c.Routing().Targets(bot.Happening{Event: bot.NoticeEnded}) {
+		got = append(got, at.At.ID)
 	}
 	if diff := cmp.Diff([]string{"C0ALL", "C0OPS"}, got); diff != "" {
 		t.Error(diff)

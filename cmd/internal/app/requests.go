@@ -58,25 +58,9 @@ func (r Requests) quiet() (bot.QuietHours, error) {
 // acknowledge is the text to tick for a role; empty: none.
 func (r Requests) acknowledge(role pim.EligibleAssignment) string {
 	for _, a := range r.Acknowledge {
-		if names(a.Roles, role) {
+		if bot.Named(a.Roles, role) {
 			return strings.TrimSpace(a.Text)
 		}
 	}
 	return ""
-}
-
-// names says whether a rule for some roles is for this one. An empty list names
-// every role.
-func names(rule []string, role pim.EligibleAssignment) bool {
-	if len(rule) == 0 {
-		return true
-	}
-	for _, name := range rule {
-		for _, own := range []string{role.RoleName, role.Role, role.ScopeName} {
-			if own != "" && strings.EqualFold(name, own) {
-				return true
-			}
-		}
-	}
-	return false
 }

@@ -8,9 +8,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/belaybot/belay/bot"
-	"github.com/belaybot/belay/pim"
 )
 
 var (
@@ -167,71 +164,4 @@ func (v *validator) limits(l Limits) {
 	} {
 		v.check("limits."+f.key, f.n >= f.least && f.n <= f.max, fmt.Sprintf("must be between %d and %d", f.least, f.max))
 	}
-}
-
-func (v *validator) notices(c Config) {
-	channel := func(path, text string) {
-		at, err := c.channel(text)
-		switch {
-		case err != nil:
-			v.fault(path, err.Error())
-		case at.Platform == bot.Slack && c.Slack.AppID == "" || at.Platform == bot.Teams && c.Teams.AppID == "":
-			v.fault(path, "names a platform that is not configured")
-		}
-	}
-	for n, text := range c.Notices.Default {
-		channel(fmt.Sprintf("notices.default[%d]", n), text)
-	}
-	for n, text := range c.Security.Channels {
-		channel(fmt.Sprintf("security.channels[%d]", n), text)
-	}
-	for n, rule := range c.Notices.Rules {
-		for m, text := range rule.To {
-			channel(fmt.Sprintf("notices.rules[%d].to[%d]", n, m), text)
-		}
-		for m, event := range rule.Events {
-			v.check(fmt.Sprintf("notices.rules[%d].events[%d]", n, m), slices.Contains(noticeEvents, bot.Notice(event)), "must be activated, denied, failed, ended or unreached")
-		}
-	}
-}
-
-// channel reads "slack:C…" or "teams:19:…".
-func (c Config) channel(text string) (bot.Conversation, error) {
-	platform, id, ok := strings.Cut(text, ":")
-	switch {
-	case ok && platform == "slack" && slackID.MatchString(id):
-		return bot.Conversation{Platform: bot.Slack, Tenant: c.Slack.TeamID, ID: id}, nil
-	case ok && platform == "teams" && strings.HasPrefix(id, "19:"):
-		return bot.Conversation{Platform: bot.Teams, Tenant: c.Entra.TenantID, ID: id}, nil
-	}
-	return bot.Conversation{}, fmt.Errorf("must be slack:C… or teams:19:…")
-}
-
-// Route says where a notice goes: the first rule that fits, else the default. An alarm
-// goes to the security channels; without them to where notices go, and a rule by which
-// nobody hears of a role silences no alarm.
-func (c Config) Route(n bot.Notice, role pim.EligibleAssignment) []bot.Conversation {
-	to := c.Notices.Default
-	for _, rule := range c.Notices.Rules {
-		if (len(rule.Events) == 0 || slices.Contains(rule.Events, string(n))) && names(rule.Roles, role) {
-			to = rule.To
-			break
-		}
-	}
-	if slices.Contains([]bot.Notice{bot.NoticeNotMe, bot.NoticeAlert, bot.NoticeDrift, bot.NoticePosture}, n) {
-		switch {
-		case len(c.Security.Channels) > 0:
-			to = c.Security.Channels
-		case len(to) == 0:
-			to = c.Notices.Default
-		}
-	}
-	var all []bot.Conversation
-	for _, text := range to {
-		at, err := c.channel(text)
-		if err == nil && !slices.Contains(all, at) { // checked at the start; told once if named twice
-			all = append(all, at)
-		}
-	}
-	return all
 }

@@ -63,6 +63,9 @@ func checks() []check {
 
 		{id: "security.channels", group: "Alarm", looked: "who hears when an approver says that a decision was not theirs", local: true, do: (*visit).alarm},
 
+		{id: "notices.rules", group: "Notices", looked: "who hears by which rule, and that each can be reached", local: true, applies: hasRules, do: (*visit).rules},
+		{id: "notices.named", group: "Notices", looked: "that the groups, people and roles that rules name are there", applies: hasRules, do: (*visit).namedThere},
+
 		{id: "address", group: "Address", looked: "the public address and when its certificate ends", do: (*visit).address},
 
 		{id: "data.directory", group: "Data", looked: "the data directory and who may enter it", local: true, do: (*visit).directory},

@@ -274,6 +274,22 @@ var broken = map[string]struct {
 		"security.channels", map[string]Verdict{"security.channels": Warning}, []string{"security.channels", "invite"}},
 	"no channel at all": {func(w *world) { w.cfg.Security.Channels = nil }, "security.channels", map[string]Verdict{"security.channels": Fault}, []string{"security.channels"}},
 
+	"rules that are there": {ruled(app.NoticeRule{Name: "support", Roles: []string{"reports reader"}, Groups: []string{leads}, People: []string{operator}, To: []string{"slack:C0ALL"}}),
+		"notices.rules", map[string]Verdict{"notices.rules": OK, "notices.named": OK}, []string{"support: slack:C0ALL", operator, "member"}},
+	"a rule that is never reached": {ruled(app.NoticeRule{Name: "all", To: []string{"slack:C0ALL"}}, app.NoticeRule{Name: "denied", Events: []string{"denied"}, Silent: true}),
+		"notices.rules", map[string]Verdict{"notices.rules": Warning}, []string{"denied is never reached", "all above it"}},
+	"a rule that forgot its channel": {ruled(app.NoticeRule{Events: []string{"denied"}}), "notices.rules", map[string]Verdict{"notices.rules": Warning}, []string{"notices.rules[0]", "silent: true"}},
+	"a rule for a role that is not there": {ruled(app.NoticeRule{Name: "r", Pillars: []string{"entra"}, Roles: []string{"Reports Raeder"}, Silent: true}),
+		"notices.named", map[string]Verdict{"notices.named": Warning}, []string{`no role "Reports Raeder"`}},
+	"a rule for a role of which there is no list": {ruled(app.NoticeRule{Name: "r", Roles: []string{"Contributor"}, Silent: true}),
+		"notices.named", map[string]Verdict{"notices.named": Unknown}, []string{`"Contributor"`}},
+	"a rule for a role, and nobody to list them": {func(w *world) {
+		w.asOperator = false
+		ruled(app.NoticeRule{Name: "r", Pillars: []string{"entra"}, Roles: []string{"Reports Reader"}, Silent: true})(w)
+	}, "notices.named", map[string]Verdict{"notices.named": Unknown}, []string{"--graph-token-file"}},
+	"a rule for a group that is not there": {ruled(app.NoticeRule{Name: "r", Groups: []string{"00000000-0000-4000-8000-00000000dead"}, Silent: true}),
+		"notices.named", map[string]Verdict{"notices.named": Warning}, []string{"r: there is no group 00000000-0000-4000-8000-00000000dead"}},
+
 	"others may enter the data directory": {mode(func(w *world) string { return w.cfg.Data }, 0o755), "data.directory", map[string]Verdict{"data.directory": Fault}, []string{"0755", "chmod 700"}},
 	"others may read the keys":            {mode(func(w *world) string { return w.cfg.KeyFile() }, 0o644), "data.keys", map[string]Verdict{"data.keys": Fault}, []string{"0644", "chmod 600"}},
 	"the keys are gone":                   {func(w *world) { w.must(os.Remove(w.cfg.KeyFile())) }, "data.keys", map[string]Verdict{"data.keys": Fault}, []string{"backup"}},

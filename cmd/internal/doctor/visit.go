@@ -42,6 +42,8 @@ type visit struct {
 	metadata                           func() (metadata, error)
 	front, keys, slackBot              func() (answer, error)
 	database                           func() error
+	there                              func(path string) (bool, error) // whether an object of the directory is there
+	definitions                        func() ([]string, error)        // ids and names of Entra's roles, in small letters
 }
 
 // answer is what a service said.
@@ -84,6 +86,7 @@ func newVisit(ctx context.Context, cfg app.Config, o Options) (*visit, error) {
 	v.front = v.asks(ctx, nil, http.MethodHead, strings.TrimRight(cfg.PublicURL, "/")+"/")
 	v.database = func() error { return cfg.ProbeDatabase(ctx, client) }
 	v.registration(ctx, o.Operator)
+	v.named(ctx, o.Operator)
 	if hasSlack(cfg) {
 		v.workspace(ctx)
 	}

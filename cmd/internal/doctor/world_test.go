@@ -297,3 +297,21 @@ func certified(t *testing.T, from, until time.Time, bits int) (text []byte, cert
 	}
 	return append(certPEM, keyPEM...), cert
 }
+
+// leads is a group of the simulated tenant.
+const leads = "d0770000-0000-4000-8000-000000000008"
+
+// ruled gives the world rules of notices, and what they may name.
+func ruled(rules ...app.NoticeRule) func(*world) {
+	return func(w *world) {
+		w.cfg.Notices.Rules = rules
+		ready := w.ready
+		w.ready = func(w *world) {
+			if ready != nil {
+				ready(w)
+			}
+			w.must(w.entra.AddGroup(pimtest.Group{ID: leads, Name: "Leads"}))
+			w.must(w.entra.AddRole(pimtest.Role{ID: "4a5d8f65-41da-4de4-8968-e035b65339cf", Name: "Reports Reader"}))
+		}
+	}
+}
