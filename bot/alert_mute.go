@@ -195,3 +195,32 @@ func (b *Bot) sweepMutes(ctx context.Context) error {
 		return err
 	})
 }
+
+// dropMuteReasons drops what a person wrote when they muted something, and says whether
+// there was anything.
+func dropMuteReasons(tx store.Tx, whose Whose) (any bool, err error) {
+	var mutes []Mute
+	err = alertMutes.Scan(tx, "", "", func(_ string, m Mute) error {
+		if m.Reason != "" && whose.is(m.Owner.ID) {
+			mutes = append(mutes, m)
+		}
+		return nil
+	})
+	for _, m := range mutes {
+		m.Reason = ""
+		err = errors.Join(err, alertMutes.Put(tx, m.ID, m))
+	}
+	var told []Alert
+	err = errors.Join(err, alerts.Scan(tx, "", "", func(_ string, a Alert) error {
+		if a.Mute != nil && a.Mute.Reason != "" && whose.is(a.Mute.Owner.ID) {
+			told = append(told, a)
+		}
+		return nil
+	}))
+	for _, a := range told {
+		bare := *a.Mute
+		bare.Reason, a.Mute = "", &bare
+		err = errors.Join(err, alerts.Put(tx, a.ID, a))
+	}
+	return len(mutes)+len(told) > 0, err
+}

@@ -279,6 +279,31 @@ func TestAMuteIsEndedBeforeItsTime(t *testing.T) {
 	}
 }
 
+func TestAnErasureDropsWhySomebodyMuted(t *testing.T) {
+	w := watched(t, bot.AlertRules{Hours: noDay}, bot.AlertHours)
+	w.activates(time.Hour)
+	m := w.sees(w.slack, "C-ops", outside)
+	form := w.inChannel("carol", m, "Mute…").Form
+	w.says("carol", bot.Submit{Verb: form.Verb, ID: form.ID, Values: map[string]string{"for": "720h0m0s", "reason": "my own words"}})
+	in := w.in("carol", bot.Command{Text: "alerts"})
+	in.At = m.Conversation
+	if got := w.does(in); !strings.Contains(got, "my own words") {
+		t.Fatalf("the list says %q", got)
+	}
+	if _, err := w.bot.Erase(t.Context(), bot.Whose{Person: "oid-carol"}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.does(in); strings.Contains(got, "my own words") || !strings.Contains(got, "Why: erased") {
+		t.Errorf("the list says %q", got)
+	}
+	w.inChannel("carol", m, "Acknowledge") // the card is written anew
+	w.rests()
+	m = w.sees(w.slack, "C-ops", outside, "Acknowledged by Carol Clark")
+	if all := words(m.Card); strings.Contains(all, "my own words") {
+		t.Errorf("the alert says %q", all)
+	}
+}
+
 func TestManyActivationsOfAPersonAndOfARole(t *testing.T) {
 	often := bot.Often{Times: 2, Within: 3 * time.Hour}
 	w := watched(t, bot.AlertRules{PersonBurst: often, RoleBurst: often}, bot.AlertPerson, bot.AlertRole)

@@ -23,6 +23,7 @@ const (
 	sayAlertsElsewhere = "Type this in a channel where alerts are told."
 	sayMuteHowLong     = "Choose for how long, 30 days at the most."
 	sayMuteWhy         = "Say why this is a false alarm."
+	sayErased          = "erased"
 	sayUnmuted         = "The next one like it is an alert again."
 )
 
@@ -103,7 +104,7 @@ func (p Projection) alertCard(a Alert) Card {
 		c.Facts = append(c.Facts, Fact{Name: personName(a.Subject) + " says: this was not me", At: a.AnsweredAt})
 	}
 	if m := a.Mute; m != nil {
-		c.Facts = append(c.Facts, Fact{Name: "Muted by " + personName(m.Owner.Principal) + " until", At: m.Until}, Fact{Name: "Why muted", Value: m.Reason})
+		c.Facts = append(c.Facts, Fact{Name: "Muted by " + personName(m.Owner.Principal) + " until", At: m.Until}, Fact{Name: "Why muted", Value: cmp.Or(m.Reason, sayErased)})
 	}
 	if a.Acknowledged.ID != "" {
 		c.Facts = append(c.Facts, Fact{Name: "Acknowledged by " + personName(a.Acknowledged), At: a.At})
@@ -205,7 +206,7 @@ func alertsCard(open []Alert, mutes []Mute, more int) Card {
 			about = personName(m.Subject)
 		}
 		c.Facts = append(c.Facts, Fact{Name: fmt.Sprintf("Muted by %s: %s, %s, until", personName(m.Owner.Principal), m.Kind, about), At: m.Until},
-			Fact{Name: "Why", Value: m.Reason})
+			Fact{Name: "Why", Value: cmp.Or(m.Reason, sayErased)})
 		c.Actions = append(c.Actions, Action{Label: "Unmute " + string(m.Kind), Verb: VerbUnmute, ID: m.ID})
 	}
 	return c

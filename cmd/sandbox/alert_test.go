@@ -99,7 +99,7 @@ func TestAlertInSlack(t *testing.T) {
 	if out.Notice != "" {
 		t.Fatal(out.Notice)
 	}
-	if n := len(w.alerts(offHours)); n != 1 {
+	if n := len(w.alerts(offHours, "no working day")); n != 1 {
 		t.Errorf("%d alerts, though the second is muted", n)
 	}
 }
