@@ -64,7 +64,10 @@ func counted(before, after Request, rules AlertRules) (all []count) {
 			count{kind: AlertRole, of: role, often: rules.RoleBurst, mark: Mark{At: at, Request: after.ID, What: personName(who)}})
 	}
 	if before.State != Denied && after.State == Denied {
-		at := after.History[len(after.History)-1].At
+		at := after.Made
+		if n := len(after.History); n > 0 {
+			at = after.History[n-1].At
+		}
 		all = append(all, count{kind: AlertDenied, of: who.ID, often: rules.Denied, mark: Mark{At: at, Request: after.ID, What: what}, who: who})
 	}
 	if d := after.Decided; d != nil && before.Decided == nil {

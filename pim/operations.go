@@ -57,7 +57,7 @@ func graphOperations() []Operation {
 		asApprover    = "/filterByCurrentUser(on='approver')"
 
 		noGroups = "membership and ownership of groups"
-		noTraces = "requests that were made elsewhere and that no signed-in approver sees"
+		noTraces = "requests that were made elsewhere and that no signed-in approver sees; assignments outside of PIM"
 	)
 	as := func(method, path, why string, delegated ...string) Operation {
 		return Operation{Service: Graph, Method: method, Path: path, Why: why, Delegated: delegated}
