@@ -15,7 +15,7 @@ import (
 func dayOff(cfg *app.Config) {
 	cfg.Alerts = app.Alerts{Enabled: true, Off: []string{"person-burst", "role-burst", "denied", "hasty-approver", "unanswered", "policy-weakened", "outside-pim"},
 		Zone: "UTC", Hours: "07:00-20:00", PersonBurst: 5, PersonBurstWithin: time.Hour, RoleBurst: 5, RoleBurstWithin: time.Hour, Denied: 1, DeniedWithin: time.Hour,
-		HastySeconds: 10 * time.Second, Hasty: 3, HastyWithin: time.Hour, UnansweredAfter: 4 * time.Hour}
+		HastyDecision: 10 * time.Second, Hasty: 3, HastyWithin: time.Hour, UnansweredAfter: 4 * time.Hour}
 }
 
 const offHours = "Alice Adams activated Reports Reader outside business hours"

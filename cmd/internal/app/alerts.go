@@ -26,7 +26,7 @@ type Alerts struct {
 	RoleBurstWithin   time.Duration `koanf:"role_burst_within" default:"1h" doc:"… within this time are an alert."`
 	Denied            int           `koanf:"denied" default:"1" doc:"This many denied requests of one person …"`
 	DeniedWithin      time.Duration `koanf:"denied_within" default:"24h" doc:"… within this time are an alert."`
-	HastySeconds      time.Duration `koanf:"hasty_decision" default:"10s" doc:"A decision sooner than this after the request began to wait is hasty."`
+	HastyDecision     time.Duration `koanf:"hasty_decision" default:"10s" doc:"A decision sooner than this after the request began to wait is hasty."`
 	Hasty             int           `koanf:"hasty" default:"3" doc:"This many hasty decisions of one approver …"`
 	HastyWithin       time.Duration `koanf:"hasty_within" default:"168h" doc:"… within this time are an alert."`
 	UnansweredAfter   time.Duration `koanf:"unanswered_after" default:"4h" doc:"A request that waits for a decision longer than this is an alert."`
@@ -64,7 +64,7 @@ func (v *validator) alerts(a Alerts) {
 		v.check("alerts."+f.key, f.times >= 1 && f.times <= 1000, "must be between 1 and 1000; a detector is turned off in alerts.off")
 		v.check("alerts."+f.key+"_within", f.within >= time.Minute && f.within <= longestWindow, "must be between 1m and 2160h")
 	}
-	v.check("alerts.hasty_decision", a.HastySeconds >= time.Second && a.HastySeconds <= time.Hour, "must be between 1s and 1h")
+	v.check("alerts.hasty_decision", a.HastyDecision >= time.Second && a.HastyDecision <= time.Hour, "must be between 1s and 1h")
 	v.check("alerts.unanswered_after", a.UnansweredAfter >= time.Minute && a.UnansweredAfter <= 24*time.Hour, "must be between 1m and 24h, when Microsoft closes the request")
 }
 
@@ -96,7 +96,7 @@ func (a Alerts) rules() (*bot.AlertRules, error) {
 	}
 	r := &bot.AlertRules{PersonBurst: bot.Often{Times: a.PersonBurst, Within: a.PersonBurstWithin}, RoleBurst: bot.Often{Times: a.RoleBurst, Within: a.RoleBurstWithin},
 		Denied: bot.Often{Times: a.Denied, Within: a.DeniedWithin}, Hasty: bot.Often{Times: a.Hasty, Within: a.HastyWithin},
-		HastyWithin: a.HastySeconds, UnansweredAfter: a.UnansweredAfter}
+		HastyWithin: a.HastyDecision, UnansweredAfter: a.UnansweredAfter}
 	for _, name := range a.Off {
 		r.Off = append(r.Off, bot.Detector(name))
 	}

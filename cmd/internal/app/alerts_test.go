@@ -67,7 +67,7 @@ func TestAlertsAreCheckedAtTheStart(t *testing.T) {
 		t.Fatal(err)
 	}
 	good := Alerts{Enabled: true, Zone: "Europe/Berlin", Days: []string{"mon"}, Hours: "07:00-20:00", PersonBurst: 5, PersonBurstWithin: time.Hour, RoleBurst: 5,
-		RoleBurstWithin: time.Hour, Denied: 1, DeniedWithin: time.Hour, HastySeconds: 10 * time.Second, Hasty: 3, HastyWithin: time.Hour, UnansweredAfter: time.Hour}
+		RoleBurstWithin: time.Hour, Denied: 1, DeniedWithin: time.Hour, HastyDecision: 10 * time.Second, Hasty: 3, HastyWithin: time.Hour, UnansweredAfter: time.Hour}
 	for _, c := range []struct {
 		path   string
 		change func(*Alerts)
@@ -81,7 +81,7 @@ func TestAlertsAreCheckedAtTheStart(t *testing.T) {
 		{"alerts.holidays: cannot be read", func(a *Alerts) { a.Holidays = broken + ".missing" }},
 		{"alerts.person_burst", func(a *Alerts) { a.PersonBurst = 0 }},
 		{"alerts.role_burst_within", func(a *Alerts) { a.RoleBurstWithin = time.Second }},
-		{"alerts.hasty_decision", func(a *Alerts) { a.HastySeconds = 0 }},
+		{"alerts.hasty_decision", func(a *Alerts) { a.HastyDecision = 0 }},
 		{"alerts.unanswered_after", func(a *Alerts) { a.UnansweredAfter = 48 * time.Hour }},
 	} {
 		a, v := good, validator{}
