@@ -52,9 +52,10 @@ func (b *Bot) LookAtLinks(ctx context.Context, last *time.Time) { b.lookAtLinks(
 func (l *Links) Refused(ctx context.Context, who User, e trail.Event) { l.refused(ctx, who, e) }
 
 // Quiet waits until nothing is being settled and nothing is due any more, but what failed
-// a moment ago.
+// a moment ago. Run looks at what is due too: what it takes up between two looks here is not
+// due any more and not done yet, so that one look is not enough.
 func (b *Bot) Quiet(ctx context.Context) error {
-	for {
+	for quiet := 0; ; {
 		if err := b.kickDue(ctx); err != nil {
 			return err
 		}
@@ -68,7 +69,13 @@ func (b *Bot) Quiet(ctx context.Context) error {
 			due, err = b.docs.due(tx, b.o.Now(), 1, b.resting)
 			return err
 		})
-		if err != nil || len(due) == 0 {
+		b.mu.Lock()
+		busy := len(b.running) > 0
+		b.mu.Unlock()
+		if quiet++; busy || len(due) > 0 {
+			quiet = 0
+		}
+		if err != nil || quiet == 2 {
 			return err
 		}
 	}

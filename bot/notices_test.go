@@ -3,6 +3,7 @@ package bot_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -33,7 +34,7 @@ var everyEvent = append([]bot.Notice{bot.NoticeAsked, bot.NoticeApproved}, bot.E
 func (w *world) approvedByBob() (id string) {
 	w.t.Helper()
 	w.link("alice")
-	id = w.ask("alice", "User Administrator", "1h", "because")
+	id = w.ask("alice", "User Administrator", "4h", "because")
 	w.sees(w.teams, "chat-bob", "[Approve]")
 	w.rests()
 	w.says("bob", bot.Press{Verb: bot.VerbApprove, ID: id})
@@ -97,8 +98,8 @@ func TestADigestTellsOnceWhatHappened(t *testing.T) {
 	}
 	w.restart()
 	w.advance(time.Hour)
-	w.until(id, func(r bot.Request) bool { return r.State == bot.Ended }) // and its end is gathered for the next
-	w.sees(w.slack, "C-ops", "What happened this hour", "1 asked, 1 approved, 1 activated", "Alice Adams asks for User Administrator")
+	w.sees(w.slack, "C-ops", "What happened this hour", "1 asked, 1 approved, 1 activated.", "Alice Adams asks for User Administrator")
+	w.ends(id)
 	w.restart()
 	w.advance(time.Hour)
 	w.rests()
@@ -202,6 +203,57 @@ func TestNoticesOfSeverity(t *testing.T) {
 	w.ends(w.approvedByBob())
 	w.ask("alice", "Reports Reader", "1h", "because")
 	w.sees(w.slack, "C-ops", "Reports Reader is active")
+	w.rests()
+	if got := shows(w.slack, "C-ops"); len(got) != 1 {
+		t.Errorf("the channel shows %q", got)
+	}
+}
+
+// A digest for a person comes to their own chat, and holds the latest of what it counts.
+func TestADigestForAPersonHoldsTheLatest(t *testing.T) {
+	w := newWorld(t)
+	w.ruled(nil, bot.Rule{Events: []bot.Notice{bot.NoticeAlert}, People: []string{"oid-carol"}, Digest: bot.Timetable{Daily: true, Minute: 8 * 60}})
+	now := w.now().UTC()
+	w.advance(now.Truncate(24 * time.Hour).Add(33 * time.Hour).Sub(now)) // after the time of the table
+	for n := range 25 {
+		w.posts(alert(fmt.Sprint("alert/", n), fmt.Sprintf("Alert %02d", n)))
+	}
+	w.advance(22 * time.Hour)
+	w.rests()
+	if got := shows(w.slack, "D-carol"); len(got) != 0 {
+		t.Fatalf("before its time Carol sees %q", got)
+	}
+	w.advance(time.Hour)
+	card := w.sees(w.slack, "D-carol", "What happened since yesterday", "25 alerts. Below are the last 18.", "08:00 UTC").Card
+	if len(card.Facts) != 18 || card.Facts[0].Name != "Alert 07" || card.Facts[17].Name != "Alert 24" {
+		t.Errorf("the digest shows %+v", card.Facts)
+	}
+}
+
+// What an extension makes active is heard as an extension, by rules for activations too.
+func TestNoticesOfAnExtension(t *testing.T) {
+	w := newWorld(t)
+	w.ruled(nil, bot.Rule{Events: []bot.Notice{bot.NoticeExtended}, To: ops}, bot.Rule{})
+	w.link("alice")
+	first := w.ask("alice", "Reports Reader", "30m", "because")
+	w.until(first, func(r bot.Request) bool { return r.State == bot.Active })
+	w.rests()
+	if got := shows(w.slack, "C-ops"); len(got) != 0 {
+		t.Fatalf("the channel shows %q", got)
+	}
+	w.advance(10 * time.Minute)
+	reply := w.says("alice", bot.Press{Verb: bot.VerbExtend, ID: first})
+	if reply.Form == nil {
+		t.Fatalf("no form: %+v", reply.Card)
+	}
+	values := map[string]string{}
+	for _, f := range reply.Form.Fields {
+		values[f.Name] = f.Value
+	}
+	if sent := w.says("alice", bot.Submit{Verb: reply.Form.Verb, ID: reply.Form.ID, Values: values}); sent.Card == nil {
+		t.Fatalf("the form was not taken: %+v", sent.Form)
+	}
+	w.seesLater(10*time.Second, w.slack, "C-ops", "Reports Reader is active: Alice Adams")
 	w.rests()
 	if got := shows(w.slack, "C-ops"); len(got) != 1 {
 		t.Errorf("the channel shows %q", got)

@@ -17,7 +17,7 @@ func digestCard(d gathered) Card {
 	for _, n := range countOrder {
 		if k := d.Counts[n]; k > 0 {
 			sum += k
-			counts = append(counts, fmt.Sprintf("%d %s", k, noticeWord(n)))
+			counts = append(counts, fmt.Sprintf("%d %s", k, noticeWord(n, k)))
 		}
 	}
 	c.Text = sentences(strings.Join(counts, ", ") + ".")
@@ -39,18 +39,24 @@ func digestCard(d gathered) Card {
 var countOrder = []Notice{NoticeAlert, NoticeDrift, NoticePosture, NoticeAsked, NoticeUnreached, NoticeApproved, NoticeActive, NoticeExtended, NoticeDenied, NoticeFailed, NoticeEnded}
 
 // noticeWord is an event after its number.
-func noticeWord(n Notice) string {
+func noticeWord(n Notice, k int) string {
+	many := func(one, more string) string {
+		if k == 1 {
+			return one
+		}
+		return more
+	}
 	switch n {
 	case NoticeUnreached:
 		return "with an approver who cannot be reached"
 	case NoticeFailed:
 		return "not activated"
 	case NoticeAlert:
-		return "alerts"
+		return many("alert", "alerts")
 	case NoticeDrift:
-		return "changes of what was accepted"
+		return many("change of what was accepted", "changes of what was accepted")
 	case NoticePosture:
-		return "posture reports"
+		return many("posture report", "posture reports")
 	}
 	return string(n)
 }

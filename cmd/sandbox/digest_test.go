@@ -33,7 +33,6 @@ func TestRulesOfNotices(t *testing.T) {
 	w.end()
 
 	w = runWorld(t, dir, manners{})
-	alice = w.who("alice")
 	w.pass("1h")
 	hour := []string{"What happened this hour", "1 asked, 1 approved, 1 activated.", "Alice Adams asks for " + userAdmin, userAdmin + " is active: Alice Adams"}
 	w.must(w.slackWaits(w.ctx(), slackDigest, hour...))
