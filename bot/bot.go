@@ -47,6 +47,7 @@ type Options struct {
 	// nil: not known.
 	GroupRoles func(ctx context.Context, group string) ([]pim.EligibleAssignment, error)
 	Posture    Posture          // how the tenant stands; nil: nobody may see it
+	Alerts     *AlertRules      // thresholds of what is unusual; nil: no alerts
 	Portal     string           // base URL of the Entra portal; empty: https://entra.microsoft.com
 	Now        func() time.Time // business time; nil: the wall clock
 	Random     io.Reader        // nil: crypto/rand
@@ -189,6 +190,9 @@ func (b *Bot) Run(ctx context.Context) error {
 			if err := b.sweepDeliveries(ctx); err != nil && ctx.Err() == nil {
 				b.o.Log.Error("old deliveries could not be swept; tried again in an hour", "error", err)
 			}
+			if err := errors.Join(b.sweepAlerts(ctx), b.sweepMutes(ctx)); err != nil && ctx.Err() == nil {
+				b.o.Log.Error("old alerts could not be swept; tried again in an hour", "error", err)
+			}
 		}
 	}
 }
@@ -323,6 +327,9 @@ func (b *Bot) changeIn(tx store.Tx, id string, at time.Time, events ...Event) (R
 		return r, err
 	}
 	if err := b.spend(tx, before, r); err != nil {
+		return r, err
+	}
+	if err := b.alerting(tx, before, r, at, events); err != nil {
 		return r, err
 	}
 	return r, b.handOver(tx, before, r, at)

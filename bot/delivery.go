@@ -118,7 +118,7 @@ func lasting(s Said) bool {
 		return true
 	case Press:
 		switch s.Verb {
-		case VerbElevate, VerbAgain, VerbSaved, VerbExtend, VerbLink, VerbDeny, VerbShow:
+		case VerbElevate, VerbAgain, VerbSaved, VerbExtend, VerbLink, VerbDeny, VerbShow, VerbMute, VerbAlert:
 			return false
 		}
 		return true

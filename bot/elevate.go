@@ -198,6 +198,8 @@ func (b *Bot) submit(ctx context.Context, in Inbound, s Submit) (Reply, Later) {
 		return b.ask(ctx, in, a, s)
 	case VerbExtend:
 		return b.extended(ctx, in, a, s)
+	case VerbMute:
+		return b.submitMute(ctx, in, a, s)
 	case VerbReason:
 		reason := strings.TrimSpace(s.Values[fieldReason])
 		problem := ""

@@ -94,6 +94,12 @@ func (l *lookout) takeLog(ctx context.Context, lines []pim.Trace, now time.Time)
 		if t.Assignment.Kind == "" {
 			t.Assignment.Kind = l.kind
 		}
+		if t.What == pim.TraceOutside { // no request of anybody's
+			if err := l.outside(ctx, t); err != nil {
+				return err
+			}
+			continue
+		}
 		known, err := l.trace(ctx, t)
 		if err != nil {
 			return err

@@ -33,8 +33,8 @@ func (w Whose) is(principal string) bool {
 var errUnchanged = errors.New("bot: nothing to erase")
 
 // Erase drops what people wrote from finished requests: what a person wrote as a
-// requester or an approver, what others wrote to that person's requests, and what that
-// person saved. record, when not nil, is appended in the first transaction that drops
+// requester or an approver, what others wrote to that person's requests, what that
+// person saved, and why they muted something. record, when not nil, is appended in the first transaction that drops
 // something. Cards that were shown stay as they are.
 func (b *Bot) Erase(ctx context.Context, whose Whose, record *trail.Event) (done Erased, err error) {
 	for from, more := "", true; more; {
@@ -43,9 +43,12 @@ func (b *Bot) Erase(ctx context.Context, whose Whose, record *trail.Event) (done
 		err := b.o.Store.Update(ctx, func(tx store.Tx) (err error) {
 			saved := false
 			if from == "" && whose.Person != "" {
-				if saved, err = b.dropFavourites(tx, whose.Person); err != nil {
+				muted, merr := dropMuteReasons(tx, whose)
+				saved, err = b.dropFavourites(tx, whose.Person)
+				if err = errors.Join(merr, err); err != nil {
 					return err
 				}
+				saved = saved || muted
 			}
 			if page, next, err = b.erasePage(tx, from, whose); err != nil {
 				return err

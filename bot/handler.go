@@ -1,6 +1,7 @@
 package bot
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -96,7 +97,7 @@ type actor struct {
 
 // who finds out who acts. It reads only what is stored.
 func (b *Bot) who(ctx context.Context, in Inbound) (actor, error) {
-	a := actor{Person: Person{User: in.User, Principal: pim.Principal{ID: in.Principal, Name: in.User.Name}}}
+	a := actor{Person: Person{User: in.User, Zone: in.Zone, Principal: pim.Principal{ID: in.Principal, Name: in.User.Name}}}
 	if in.At.Private {
 		a.Direct = in.At
 	}
@@ -107,7 +108,7 @@ func (b *Bot) who(ctx context.Context, in Inbound) (actor, error) {
 		case err != nil:
 			return err
 		case in.Principal == "" || in.Principal == l.Principal.ID:
-			a.Principal = l.Principal
+			a.Principal, a.Zone = l.Principal, cmp.Or(a.Zone, l.Zone)
 			if a.Direct.ID == "" {
 				a.Direct = l.Direct
 			}
@@ -208,6 +209,9 @@ func (b *Bot) command(ctx context.Context, in Inbound, e Elevate) (Reply, Later)
 		return b.listSaved(ctx, in, a), nil
 	case SubForget:
 		return b.forget(ctx, in, a, e.Name), nil
+	}
+	if e.Sub == SubAlerts {
+		return b.listAlerts(ctx, in, a), nil
 	}
 	return b.stopOne(ctx, in, a)
 }

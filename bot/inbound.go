@@ -44,6 +44,8 @@ type Inbound struct {
 	Principal string
 	At        Conversation
 	Said      Said
+	// Zone is their time zone, where the platform says it: an IANA name, or +02:00.
+	Zone string
 	// Delivery identifies the signed bytes that this came in, where the platform
 	// signs them: the same bytes again have no effect, in any process. Empty: not known.
 	Delivery string
@@ -155,4 +157,12 @@ const (
 	VerbSignIn  Verb = "sign-in" // ID: a ticket that the presser's client may take up
 	VerbNotMe   Verb = "not-me"  // ID: request; its presser did not decide on it
 	VerbUnlink  Verb = "unlink"  // forget the presser's link and sign-in; no ID
+
+	VerbAcknowledge Verb = "acknowledge" // ID: alert, as of those below
+	VerbAskThem     Verb = "ask-them"    // the person that it is about
+	VerbWasMe       Verb = "was-me"      // … and what they say
+	VerbWasNotMe    Verb = "was-not-me"
+	VerbMute        Verb = "mute"   // opens the form of the same verb: for how long, and why
+	VerbAlert       Verb = "alert"  // show it anew
+	VerbUnmute      Verb = "unmute" // ID: mute
 )

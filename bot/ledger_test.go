@@ -57,6 +57,7 @@ func (l *Ledger) Take(e trail.Event) {
 			l.fault(e, "with the token of %q, by %q", e.Token, e.Actor.Principal)
 		}
 		count(string(e.Kind))
+	case trail.Alerted: // about a request, and no part of its life
 	default:
 		l.fault(e, "what is that?")
 	}

@@ -1,6 +1,7 @@
 package bot
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -80,7 +81,7 @@ func (l *Links) nextLook(ctx context.Context, now time.Time) (link Link, err err
 }
 
 // looked plans the next look at a link that is as it should be.
-func (l *Links) looked(ctx context.Context, u User, now time.Time) error {
+func (l *Links) looked(ctx context.Context, u User, zone string, now time.Time) error {
 	key := l.key(u)
 	return l.o.Store.Update(ctx, func(tx store.Tx) error {
 		link, err := linked.Get(tx, key)
@@ -90,6 +91,7 @@ func (l *Links) looked(ctx context.Context, u User, now time.Time) error {
 		if err != nil {
 			return err
 		}
+		link.Zone = cmp.Or(zone, link.Zone)
 		if err := l.plan(tx, key, &link, now.Add(lookEvery)); err != nil {
 			return err
 		}
@@ -121,7 +123,7 @@ func (b *Bot) lookAtLinks(ctx context.Context, last *time.Time) {
 	switch {
 	case err != nil:
 	case p.Full:
-		err = b.o.Links.looked(ctx, link.User, now)
+		err = b.o.Links.looked(ctx, link.User, p.Zone, now)
 	default:
 		err = b.leave(ctx, link.User, EndedAsNoMember)
 	}

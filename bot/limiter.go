@@ -117,7 +117,7 @@ func (l *limits) take(in Inbound) (by string, wait time.Duration, ok bool) {
 	}
 	tenant := string(in.User.Platform) + "/" + in.User.Tenant
 	person := tenant + "/" + in.User.ID
-	if p, ok := in.Said.(Press); ok && p.Verb == VerbNotMe {
+	if p, ok := in.Said.(Press); ok && (p.Verb == VerbNotMe || p.Verb == VerbWasNotMe) {
 		person += "/" + string(VerbNotMe) // whoever acts in somebody's name must not use up their alarm
 	}
 	if wait, ok = l.person.Take(person, cost); !ok {

@@ -43,6 +43,7 @@ type Link struct {
 	Linked    time.Time     `json:"linked"` // UTC
 	// Direct is where only this person and the bot are; without an ID it is not known.
 	Direct Conversation `json:"direct"`
+	Zone   string       `json:"zone,omitempty"` // time zone as the profile named it last
 	// Told: the person was told in chat what was linked.
 	Told bool `json:"told,omitempty"`
 	// Look is when it is looked at whether the user is still a full member; zero: never.

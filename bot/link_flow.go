@@ -1,6 +1,7 @@
 package bot
 
 import (
+	"cmp"
 	"context"
 	"crypto/subtle"
 	"errors"
@@ -244,7 +245,7 @@ func (l *Links) Complete(ctx context.Context, h Hop, who pim.Identity, keep func
 	if err != nil {
 		return Link{}, err
 	}
-	principal, err := l.proven(ctx, t, h, who)
+	principal, zone, err := l.proven(ctx, t, h, who)
 	if err != nil {
 		return Link{}, err
 	}
@@ -260,7 +261,7 @@ func (l *Links) Complete(ctx context.Context, h Hop, who pim.Identity, keep func
 		if err := l.trusts(tx, principal.ID, h.Step == StepEntra); err != nil {
 			return err
 		}
-		if link, err = l.bind(tx, t, principal, who.Tenant, now); err != nil {
+		if link, err = l.bind(tx, t, principal, who.Tenant, zone, now); err != nil {
 			return err
 		}
 		return l.audit(tx, link, now, authTime)
@@ -324,7 +325,7 @@ func (l *Links) audit(tx store.Tx, link Link, now, authTime time.Time) error {
 }
 
 // bind makes the link, or confirms the one there is.
-func (l *Links) bind(tx store.Tx, t Ticket, p pim.Principal, tenant string, now time.Time) (Link, error) {
+func (l *Links) bind(tx store.Tx, t Ticket, p pim.Principal, tenant, zone string, now time.Time) (Link, error) {
 	link, err := l.Of(tx, t.User)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
@@ -347,7 +348,7 @@ func (l *Links) bind(tx store.Tx, t Ticket, p pim.Principal, tenant string, now 
 		}
 	}
 	link.User.Name = t.User.Name
-	link.Principal = p
+	link.Principal, link.Zone = p, cmp.Or(zone, link.Zone)
 	switch {
 	case t.Direct.ID != "":
 		link.Direct = t.Direct
@@ -358,17 +359,18 @@ func (l *Links) bind(tx store.Tx, t Ticket, p pim.Principal, tenant string, now 
 	return link, l.put(tx, link)
 }
 
-// proven is the identity rule: may this Entra identity be that chat user?
-func (l *Links) proven(ctx context.Context, t Ticket, h Hop, who pim.Identity) (pim.Principal, error) {
-	somebodyElse := func() (pim.Principal, error) {
+// proven is the identity rule: may this Entra identity be that chat user? zone is the
+// time zone of their profile, where that was read.
+func (l *Links) proven(ctx context.Context, t Ticket, h Hop, who pim.Identity) (p pim.Principal, zone string, err error) {
+	somebodyElse := func() (pim.Principal, string, error) {
 		why := "other-account"
 		if t.User.Platform == Teams && !strings.EqualFold(who.Tenant, t.User.Tenant) {
 			why = "other-tenant"
 		}
-		return pim.Principal{}, bar(why, fmt.Sprintf(sayOtherAccount, personText(who.Principal)))
+		return pim.Principal{}, "", bar(why, fmt.Sprintf(sayOtherAccount, personText(who.Principal)))
 	}
 	// The token's mail is not taken over: Microsoft does not vouch for it.
-	p := pim.Principal{ID: who.ID, Name: who.Name, UPN: who.UPN}
+	p = pim.Principal{ID: who.ID, Name: who.Name, UPN: who.UPN}
 	switch {
 	case who.ID == "" || t.Expect != "" && !strings.EqualFold(who.ID, t.Expect):
 		return somebodyElse()
@@ -376,45 +378,45 @@ func (l *Links) proven(ctx context.Context, t Ticket, h Hop, who pim.Identity) (
 		if !strings.EqualFold(who.ID, t.User.ID) || !strings.EqualFold(who.Tenant, t.User.Tenant) {
 			return somebodyElse()
 		}
-		return p, nil
+		return p, "", nil
 	case t.User.Platform == Slack && t.Expect != "":
-		return p, nil
+		return p, "", nil
 	case t.User.Platform == Slack && h.Vouched:
 		return l.matching(ctx, t.User, who)
 	}
-	return pim.Principal{}, bar("not-vouched", sayHopUnknown)
+	return pim.Principal{}, "", bar("not-vouched", sayHopUnknown)
 }
 
 // matching is the rule for a first Slack link: an administrator's mapping, or the
 // directory's address of that object id is the profile's. An address alone is
 // never enough, because anybody may write one into a profile.
-func (l *Links) matching(ctx context.Context, u User, who pim.Identity) (pim.Principal, error) {
+func (l *Links) matching(ctx context.Context, u User, who pim.Identity) (p pim.Principal, zone string, err error) {
 	profiles, ok := l.o.Profiles[u.Platform]
 	if !ok || l.o.Directory == nil {
-		return pim.Principal{}, fmt.Errorf("links of %s users need Profiles and a Directory", u.Platform)
+		return pim.Principal{}, "", fmt.Errorf("links of %s users need Profiles and a Directory", u.Platform)
 	}
 	profile, err := profiles.Profile(ctx, u)
 	if err != nil {
-		return pim.Principal{}, &Error{Code: CodeBusy, Message: sayNoProfile, Err: err}
+		return pim.Principal{}, "", &Error{Code: CodeBusy, Message: sayNoProfile, Err: err}
 	}
 	if !profile.Full {
-		return pim.Principal{}, bar("guest", sayGuest)
+		return pim.Principal{}, "", bar("guest", sayGuest)
 	}
-	p, err := l.o.Directory.Principal(ctx, who.ID)
+	p, err = l.o.Directory.Principal(ctx, who.ID)
 	if err != nil {
-		return pim.Principal{}, &Error{Code: CodeBusy, Message: sayNoDirectory, Err: err}
+		return pim.Principal{}, "", &Error{Code: CodeBusy, Message: sayNoDirectory, Err: err}
 	}
 	if !strings.EqualFold(p.ID, who.ID) {
-		return pim.Principal{}, errors.New("the directory answered with another object id")
+		return pim.Principal{}, "", errors.New("the directory answered with another object id")
 	}
 	mapped, ok := l.o.Mapped[u.ID]
 	switch {
 	case ok && !strings.EqualFold(mapped, who.ID):
-		return pim.Principal{}, bar("mapped-elsewhere", fmt.Sprintf(sayMappedElsewhere, personText(p)))
+		return pim.Principal{}, "", bar("mapped-elsewhere", fmt.Sprintf(sayMappedElsewhere, personText(p)))
 	case !ok && !sameAddress(profile.Email, p.Mail) && !sameAddress(profile.Email, p.UPN):
-		return pim.Principal{}, bar("other-address", fmt.Sprintf(sayNotSameAddress, personText(p)))
+		return pim.Principal{}, "", bar("other-address", fmt.Sprintf(sayNotSameAddress, personText(p)))
 	}
-	return p, nil
+	return p, profile.Zone, nil
 }
 
 // sameAddress compares without regard to the case of ASCII letters only: Unicode

@@ -92,6 +92,7 @@ func chatCode(err error) ChatCode {
 type Profile struct {
 	Name  string
 	Email string // as the workspace holds it; never proof of identity by itself
+	Zone  string // IANA name of their time zone; empty: not known
 	Full  bool   // a full member: no guest, no bot, no stranger, not deactivated
 }
 

@@ -40,8 +40,9 @@ func (s State) Final() bool {
 // Person is somebody with a part in a request.
 type Person struct {
 	pim.Principal
-	User   User         `json:"user"`   // the chat identity they acted with
-	Direct Conversation `json:"direct"` // where only they read; zero: not known
+	User   User         `json:"user"`           // the chat identity they acted with
+	Direct Conversation `json:"direct"`         // where only they read; zero: not known
+	Zone   string       `json:"zone,omitempty"` // time zone, where their chat names it
 }
 
 // Request is everything Belay knows of one activation: one document, changed by
@@ -90,7 +91,9 @@ type Request struct {
 	Wake      time.Time      `json:"wake"`      // when settle has something to do; zero: never
 	Lease     Lease          `json:"lease"`
 	History   []Entry        `json:"history"`
-	Reports   []Report       `json:"reports,omitempty"` // people who disown what was decided in their name
+	// Unanswered is when it was told that nobody answers; zero: not yet.
+	Unanswered time.Time `json:"unanswered,omitzero"`
+	Reports    []Report  `json:"reports,omitempty"` // people who disown what was decided in their name
 
 	// With are the requests that were sent with the same form, this one among them.
 	With      []Together `json:"with,omitempty"`

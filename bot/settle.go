@@ -142,6 +142,9 @@ func (b *Bot) next(r Request, now time.Time) step {
 	if r.State == PendingApproval && !r.Routed && !now.Before(r.RouteAt) {
 		return b.route
 	}
+	if at := b.unansweredAt(r); !at.IsZero() && !now.Before(at) {
+		return func(ctx context.Context, r Request) (Request, error) { return b.change(ctx, r.ID, Unanswered{}) }
+	}
 	switch { // before the cards, which tell of it
 	case r.owesGroupRoles():
 		return b.secondStep
@@ -197,6 +200,7 @@ func (b *Bot) wake(r Request, now time.Time) time.Time {
 	if r.owesGroupRoles() || r.owesWord() {
 		at = soonest(at, now)
 	}
+	at = soonest(at, b.unansweredAt(r))
 	show, later := due(b.project.Wanted(r, now), r.Shown, now)
 	if len(show) > 0 {
 		at = soonest(at, now)

@@ -57,7 +57,7 @@ func graphOperations() []Operation {
 		asApprover    = "/filterByCurrentUser(on='approver')"
 
 		noGroups = "membership and ownership of groups"
-		noTraces = "requests that were made elsewhere and that no signed-in approver sees"
+		noTraces = "requests that were made elsewhere and that no signed-in approver sees; assignments outside of PIM"
 		blind    = "in a posture report: "
 	)
 	as := func(method, path, why string, delegated ...string) Operation {

@@ -140,6 +140,7 @@ const (
 	TraceCanceled  TraceKind = "canceled"
 	TraceExpired   TraceKind = "expired" // nobody decided
 	TraceEnded     TraceKind = "ended"   // the activation's time was over, or it was deactivated
+	TraceOutside   TraceKind = "outside" // a role was assigned without PIM, and PIM saw it
 )
 
 // Instance is an active assignment that Microsoft holds right now.

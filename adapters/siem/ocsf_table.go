@@ -31,7 +31,7 @@ const (
 	accountCreate, accountDelete                                          = 1, 6
 	logon, logoff                                                         = 1, 2
 	apiRead, apiUpdate, apiDelete                                         = 2, 3, 4
-	findingCreate                                                         = 1
+	findingCreate, findingUpdate                                          = 1, 2
 )
 
 // The severities that are used.
@@ -72,12 +72,14 @@ var meanings = map[trail.Kind]meaning{
 	trail.Delayed:     {EntityManagement, entityUpdate, informational},
 	trail.Press:       {EntityManagement, entityUpdate, low},
 
-	trail.Linked:     {AccountChange, accountCreate, informational},
-	trail.Unlinked:   {AccountChange, accountDelete, informational},
-	trail.SignedIn:   {Authentication, logon, informational},
-	trail.Ended:      {Authentication, logoff, informational},
-	trail.NotMe:      {DetectionFinding, findingCreate, high},
-	trail.TurnedAway: {Authentication, logon, medium},
+	trail.Linked:       {AccountChange, accountCreate, informational},
+	trail.Unlinked:     {AccountChange, accountDelete, informational},
+	trail.SignedIn:     {Authentication, logon, informational},
+	trail.Ended:        {Authentication, logoff, informational},
+	trail.Alerted:      {DetectionFinding, findingCreate, medium},
+	trail.AlertHandled: {DetectionFinding, findingUpdate, informational},
+	trail.NotMe:        {DetectionFinding, findingCreate, high},
+	trail.TurnedAway:   {Authentication, logon, medium},
 
 	trail.Operator:    {APIActivity, apiUpdate, informational},
 	trail.KeysChanged: {APIActivity, apiUpdate, medium},

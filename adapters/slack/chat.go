@@ -154,7 +154,7 @@ func (a *Adapter) Profile(ctx context.Context, u bot.User) (bot.Profile, error) 
 	if err != nil {
 		return bot.Profile{}, failed("profile", err)
 	}
-	return bot.Profile{Name: or(p.RealName, p.Name), Email: p.Profile.Email, Full: a.full(p)}, nil
+	return bot.Profile{Name: or(p.RealName, p.Name), Email: p.Profile.Email, Zone: p.TZ, Full: a.full(p)}, nil
 }
 
 // full tells whether u is a person who is a full member of a workspace that is

@@ -29,6 +29,7 @@ type delivery struct {
 	targeted bool            // only the sender and the bot see it
 	value    json.RawMessage // nil: none
 	zone     string          // the sender's time zone, as zoneOf gives it
+	told     string          // … if Teams told it
 	user     bot.User
 }
 
@@ -76,6 +77,9 @@ func decode(body []byte) (delivery, []byte, error) {
 		d.value = nil
 	}
 	d.zone = zoneOf(more.LocalTimezone, more.LocalTimestamp)
+	if d.zone != utc || string(more.LocalTimezone) == `"UTC"` {
+		d.told = d.zone
+	}
 	for _, raw := range more.Entities {
 		var e struct {
 			Type      string              `json:"type"`

@@ -53,7 +53,7 @@ func TestInboundTellsWhoAndWhere(t *testing.T) {
 	ref := decodeRef(in.At.Ref)
 	in.At.Ref = ""
 	want := bot.Inbound{User: bot.User{Platform: bot.Teams, Tenant: tenantID, ID: aliceID, Name: "Alice"}, Principal: aliceID,
-		At: r.personal("Alice"), Said: bot.Command{Text: "reader 1h"}}
+		At: r.personal("Alice"), Zone: "Europe/London", Said: bot.Command{Text: "reader 1h"}}
 	if diff := cmp.Diff(want, in); diff != "" {
 		t.Error(diff)
 	}

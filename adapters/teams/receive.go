@@ -165,7 +165,7 @@ func (a *Adapter) answerLater(ctx context.Context, d *delivery, p press, s *spot
 func (a *Adapter) handle(ctx context.Context, d *delivery, said bot.Said) (bot.Reply, bot.Later) {
 	ctx, cancel := context.WithTimeout(ctx, handleTime)
 	defer cancel()
-	return a.opts.Handler.Handle(ctx, bot.Inbound{User: d.user, Principal: d.user.ID, At: d.at(), Said: said})
+	return a.opts.Handler.Handle(ctx, bot.Inbound{User: d.user, Principal: d.user.ID, At: d.at(), Zone: d.told, Said: said})
 }
 
 func empty(r bot.Reply) bool { return r.Card == nil && r.Form == nil }

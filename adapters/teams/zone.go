@@ -7,6 +7,9 @@ import (
 	_ "time/tzdata" // an image without a shell may have no time zones
 )
 
+// utc is for who did not say where they are.
+const utc = "UTC"
+
 // zoneOf is the time zone of whoever sent an activity: the name that Teams gives it,
 // else the offset of the time that it gives, such as "+02:00", else "UTC". Forms
 // name it, so that nobody takes another one for granted.
@@ -22,7 +25,7 @@ func zoneOf(name, local json.RawMessage) string {
 			return at.Format("-07:00")
 		}
 	}
-	return "UTC"
+	return utc
 }
 
 // location is the zone of that name or offset.

@@ -39,6 +39,7 @@ var activities = map[string]pim.TraceKind{
 	"pim activation request expired":                         pim.TraceExpired,
 	"remove member from role (pim activation expired)":       pim.TraceEnded,
 	"remove member from role completed (pim deactivate)":     pim.TraceEnded,
+	"add member to role outside of pim (permanent)":          pim.TraceOutside,
 }
 
 // audit is an entry of the directory's audit log as PIM writes it.

@@ -37,6 +37,9 @@ const (
 	SignedIn Kind = "person.signed-in"
 	Ended    Kind = "person.sign-in-ended" // by Microsoft, by age, by the person or by an operator: Reason
 	NotMe    Kind = "person.not-me"        // an approver says that a decision was not theirs
+
+	Alerted      Kind = "alert.raised"  // something unusual was found: Verb is the detector
+	AlertHandled Kind = "alert.handled" // Verb: acknowledge, ask-them, was-me, was-not-me, mute, unmute; Reason: the detector
 	// TurnedAway: a sign-in was refused, or somebody who may not talk to Belay: Reason; More:
 	// whose sign-in it was to be, count of several.
 	TurnedAway Kind = "person.turned-away"

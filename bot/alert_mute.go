@@ -1,0 +1,226 @@
+package bot
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/belaybot/belay/pim"
+	"github.com/belaybot/belay/store"
+)
+
+// Mute keeps a false alarm quiet for a while: one detector, about one person or one role.
+// What it would have told is in the audit trail all the same.
+type Mute struct {
+	ID      string                 `json:"id"` // its key
+	Kind    Detector               `json:"kind"`
+	Subject pim.Principal          `json:"subject"`
+	Role    pim.EligibleAssignment `json:"role"`
+	Owner   Person                 `json:"owner"`
+	Reason  string                 `json:"reason"`
+	Made    time.Time              `json:"made"`
+	Until   time.Time              `json:"until"`
+}
+
+var alertMutes = store.NewBucket[Mute]("alert-mutes")
+
+// muteTimes are for how long something can be muted.
+var muteTimes = []time.Duration{4 * time.Hour, 24 * time.Hour, 7 * 24 * time.Hour, 30 * 24 * time.Hour}
+
+// mostMutes is how many mutes one answer lists.
+const mostMutes = 10
+
+const fieldHowLong = "for"
+
+// muteKey is what alike alerts have in common.
+func (b *Bot) muteKey(a Alert) string {
+	if a.Subject.ID != "" {
+		return b.o.Pseudonym("mute", string(a.Kind), strings.ToLower(a.Subject.ID))
+	}
+	return b.o.Pseudonym("mute", string(a.Kind), string(a.Role.Kind), strings.ToLower(a.Role.Role), strings.ToLower(a.Role.Scope))
+}
+
+// muted finds the mute that keeps an alert quiet.
+func (b *Bot) muted(tx store.Tx, a Alert, now time.Time) (m Mute, ok bool, err error) {
+	m, err = alertMutes.Get(tx, b.muteKey(a))
+	if errors.Is(err, store.ErrNotFound) {
+		return m, false, nil
+	}
+	return m, err == nil && now.Before(m.Until), err
+}
+
+// muteForm asks for how long, and why. Its id is good for who opened it where the alert
+// is told, and for nobody else: a form does not say where it was opened.
+func (b *Bot) muteForm(a actor, al Alert, values, problems map[string]string) *Form {
+	return muteForm(al, al.ID+"."+b.muteProof(a, al.ID), values, problems)
+}
+
+func (b *Bot) muteProof(a actor, id string) string { return b.o.Pseudonym("mute form", id, a.ID) }
+
+// submitMute mutes what an alert is about.
+func (b *Bot) submitMute(ctx context.Context, in Inbound, a actor, s Submit) (Reply, Later) {
+	if !a.known {
+		return b.offer(ctx, in, a, Ticket{})
+	}
+	id, proof, _ := strings.Cut(s.ID, ".")
+	p := Press{Verb: VerbMute, ID: id}
+	if proof != b.muteProof(a, id) {
+		return b.alertRefused(ctx, in, a, p, Alert{}, bar("not-theirs", sayNotInChannel)), nil
+	}
+	long, problems := muteTime(s.Values[fieldHowLong]), map[string]string{}
+	if long == 0 {
+		problems[fieldHowLong] = sayMuteHowLong
+	}
+	reason := strings.TrimSpace(s.Values[fieldReason])
+	switch {
+	case reason == "":
+		problems[fieldReason] = sayMuteWhy
+	case utf8.RuneCountInString(reason) > maxReason:
+		problems[fieldReason] = sayTooLongText(maxReason)
+	}
+	var al Alert
+	at := b.o.Now().UTC()
+	err := b.o.Store.Update(ctx, func(tx store.Tx) (err error) {
+		if al, err = getAlert(tx, id); err != nil || len(problems) > 0 {
+			return err
+		}
+		if err := al.notOwn(a); err != nil {
+			return err
+		}
+		if _, already, err := b.muted(tx, al, at); err != nil || already { // the same form twice, or somebody was faster
+			return err
+		}
+		m := Mute{ID: b.muteKey(al), Kind: al.Kind, Subject: al.Subject, Role: al.Role, Owner: a.Person, Reason: reason, Made: at, Until: at.Add(long)}
+		al.Mute = &m
+		return errors.Join(alertMutes.Put(tx, m.ID, m), b.putAlert(tx, al),
+			b.handled(tx, al, a.Person, string(VerbMute), at, map[string]string{"until": m.Until.Format(time.RFC3339)}))
+	})
+	switch {
+	case err != nil:
+		return b.alertRefused(ctx, in, a, p, al, err), nil
+	case len(problems) > 0:
+		return Reply{Form: b.muteForm(a, al, map[string]string{fieldHowLong: s.Values[fieldHowLong], fieldReason: cut(reason, maxReason)}, problems), Replace: true}, nil
+	}
+	b.kick(b.bulletinID(alertPost(al.ID)), true)
+	return Reply{Card: b.project.alertReply(al, VerbMute), Replace: true}, nil
+}
+
+func muteTime(text string) time.Duration {
+	for _, d := range muteTimes {
+		if d.String() == text {
+			return d
+		}
+	}
+	return 0
+}
+
+// unmute ends a mute before its time, from where alerts are told.
+func (b *Bot) unmute(ctx context.Context, in Inbound, a actor, p Press) Reply {
+	var al Alert
+	at := b.o.Now().UTC()
+	err := b.o.Store.Update(ctx, func(tx store.Tx) error {
+		if p.ID == "" || len(p.ID) > maxID {
+			return store.ErrNotFound
+		}
+		m, err := alertMutes.Get(tx, p.ID)
+		if err != nil {
+			return err
+		}
+		al = Alert{Kind: m.Kind, Subject: m.Subject, Role: m.Role}
+		if !b.alertPlace(placeOf(in, p)) {
+			return bar("not-theirs", sayNotInChannel)
+		}
+		return errors.Join(alertMutes.Delete(tx, p.ID), b.handled(tx, al, a.Person, string(VerbUnmute), at, nil))
+	})
+	if err != nil {
+		return b.alertRefused(ctx, in, a, p, al, err)
+	}
+	return Reply{Card: plain(Neutral, "Not muted any more", sayUnmuted)}
+}
+
+// listAlerts answers /elevate alerts, where alerts are told: what nobody has acknowledged,
+// and what is muted.
+func (b *Bot) listAlerts(ctx context.Context, in Inbound, a actor) Reply {
+	if !b.alertPlace(in.At) {
+		return b.alertRefused(ctx, in, a, Press{Verb: "alerts"}, Alert{}, bar("not-theirs", sayAlertsElsewhere))
+	}
+	now := b.o.Now().UTC()
+	var open []Alert
+	var mutes []Mute
+	more := 0
+	err := b.o.Store.View(ctx, func(tx store.Tx) error {
+		open, mutes, more = nil, nil, 0
+		err := alertsOpen.Scan(tx, "", "", func(id string, _ struct{}) error {
+			if more++; len(open) >= mostMutes {
+				return nil
+			}
+			al, err := alerts.Get(tx, id)
+			open = append(open, al)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		more -= len(open)
+		return alertMutes.Scan(tx, "", "", func(_ string, m Mute) error {
+			if now.Before(m.Until) && len(mutes) < mostMutes {
+				mutes = append(mutes, m)
+			}
+			return nil
+		})
+	})
+	if err != nil {
+		return b.trouble(in, err)
+	}
+	c := alertsCard(open, mutes, more)
+	return Reply{Card: &c}
+}
+
+// sweepMutes forgets what has ended. There are few.
+func (b *Bot) sweepMutes(ctx context.Context) error {
+	now := b.o.Now()
+	return b.o.Store.Update(ctx, func(tx store.Tx) error {
+		var old []string
+		err := alertMutes.Scan(tx, "", "", func(key string, m Mute) error {
+			if !now.Before(m.Until) {
+				old = append(old, key)
+			}
+			return nil
+		})
+		for _, key := range old {
+			err = errors.Join(err, alertMutes.Delete(tx, key))
+		}
+		return err
+	})
+}
+
+// dropMuteReasons drops what a person wrote when they muted something, and says whether
+// there was anything.
+func dropMuteReasons(tx store.Tx, whose Whose) (any bool, err error) {
+	var mutes []Mute
+	err = alertMutes.Scan(tx, "", "", func(_ string, m Mute) error {
+		if m.Reason != "" && whose.is(m.Owner.ID) {
+			mutes = append(mutes, m)
+		}
+		return nil
+	})
+	for _, m := range mutes {
+		m.Reason = ""
+		err = errors.Join(err, alertMutes.Put(tx, m.ID, m))
+	}
+	var told []Alert
+	err = errors.Join(err, alerts.Scan(tx, "", "", func(_ string, a Alert) error {
+		if a.Mute != nil && a.Mute.Reason != "" && whose.is(a.Mute.Owner.ID) {
+			told = append(told, a)
+		}
+		return nil
+	}))
+	for _, a := range told {
+		bare := *a.Mute
+		bare.Reason, a.Mute = "", &bare
+		err = errors.Join(err, alerts.Put(tx, a.ID, a))
+	}
+	return len(mutes)+len(told) > 0, err
+}
