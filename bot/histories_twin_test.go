@@ -244,6 +244,7 @@ func (l *twin) does(a act) {
 		l.books.decideElsewhere(people["carol"].ID, bot.ToApprove)
 	case "revokes":
 		l.ms.Revoke()
+		l.settles(16, time.Minute) // until it is seen: whose call is lost meanwhile cannot know who ended it
 	case "time":
 		l.advance(a.For)
 	}
