@@ -20,6 +20,9 @@ import (
 	"github.com/belaybot/belay/cmd/internal/app"
 )
 
+// killVariable has a process kill itself where it was built with the tag killpoints.
+const killVariable = "TEST_KILL_AT"
+
 var (
 	killStride = flag.Int("kill-stride", 80, "points of a life: before and after every update of the store and every call to the outside")
 	killRuns   = flag.Int("kill-runs", 1, "how often the story is lived, each time killed at other points; as many as -kill-stride: at all")

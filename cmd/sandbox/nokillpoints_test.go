@@ -7,9 +7,6 @@ import (
 	"testing"
 )
 
-// killVariable has a process kill itself where it was built with the tag killpoints.
-const killVariable = "TEST_KILL_AT"
-
 // killing says whether a program holds what lets it kill itself. The name is put together
 // here, so that a test does not find its own.
 func killing(t *testing.T, file string) bool {

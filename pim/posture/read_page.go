@@ -42,8 +42,7 @@ func pages[T any](ctx context.Context, r *reading, part Part, read func(context.
 func again[T any](ctx context.Context, r *reading, read func() ([]T, string, error)) ([]T, string, error) {
 	pause := firstPause
 	for n := 1; ; n++ {
-		r.pause.Lock()   // not while another one waits
-		r.pause.Unlock() //nolint:staticcheck // an empty section is the point
+		r.pass()
 		list, next, err := read()
 		var e *pim.Error
 		if err == nil || n == tries || !errors.As(err, &e) || !e.Temporary() {
