@@ -59,7 +59,10 @@ func TestAnAlertAtEveryKillPoint(t *testing.T) {
 			}
 		}
 		l.brings("the acknowledgement", everywhere("Acknowledged by Bob Brown"))
-		if s, tm := told(l.slack, "C-ops", ""), told(l.teams, "19:ops", ""); len(s) != 1 || len(tm) != 1 {
+		// A card whose post was not on record yet, and that was acknowledged before it was posted
+		// again, may stand beside the true one (ADR 4).
+		copies := l.m.died
+		if s, tm := told(l.slack, "C-ops", ""), told(l.teams, "19:ops", ""); len(s) < 1 || len(tm) < 1 || len(s)+len(tm) > 2+copies {
 			t.Errorf("died at point %d%s: Slack shows %d alerts, Teams %d", n, l.m.where, len(s), len(tm))
 		}
 		if err := store.Seal(l.disk, l.keys).View(t.Context(), func(tx store.Tx) error { return errors.Join(bot.Check(tx)...) }); err != nil {

@@ -131,12 +131,12 @@ func TestAnAlertIsAcknowledgedWhereItIsToldAndByNobodyItIsAbout(t *testing.T) {
 	if n := w.alertsIn("outside"); n != 1 || len(heard.of(trail.AlertHandled)) != 0 {
 		t.Fatalf("%d alerts, handled %v", n, heard.of(trail.AlertHandled))
 	}
+	bob := w.sees(w.teams, "19:ops", outside) // as it was before Carol
 	for range 2 {
 		if got := words(*w.inChannel("carol", m, "Acknowledge").Card); !strings.Contains(got, "By Carol Clark") {
 			t.Errorf("Carol is told %q", got)
 		}
 	}
-	bob := w.sees(w.teams, "19:ops", outside)
 	w.rests()
 	if got := words(*w.inChannel("bob", bob, "Acknowledge").Card); !strings.Contains(got, "By Carol Clark") {
 		t.Errorf("Bob, who is later, is told %q", got)

@@ -370,9 +370,9 @@ func TestProfile(t *testing.T) {
 	x := openWorld(t, &heard{}, kind, nil)
 	x.w.AddUser(slacktest.User{ID: "U0ROBOT", Name: "robot", Bot: true})
 	for id, want := range map[string]bot.Profile{
-		"U0ALICE": {Name: "Alice Adams", Email: "alice@contoso.example", Full: true},
-		"U0ERIN":  {Name: "Erin Evans", Email: "erin@partner.example"},
-		"U0DAN":   {Name: "Dan Diaz"},
+		"U0ALICE": {Name: "Alice Adams", Email: "alice@contoso.example", Zone: "Etc/UTC", Full: true},
+		"U0ERIN":  {Name: "Erin Evans", Email: "erin@partner.example", Zone: "Etc/UTC"},
+		"U0DAN":   {Name: "Dan Diaz", Zone: "Etc/UTC"},
 	} {
 		got, err := x.a.Profile(context.Background(), bot.User{ID: id})
 		if err != nil {

@@ -44,11 +44,14 @@ const (
 	generalRef  = "general"
 )
 
+// securityLead may see how the tenant stands: Carol.
+const securityLead = "ca701000-0000-4000-8000-000000000003"
+
 // The people of the sandbox.
 var cast = []person{
 	{Key: "alice", Name: "Alice Adams", OID: "a11ce000-0000-4000-8000-000000000001", Slack: "U0ALICE", Teams: true},
 	{Key: "bob", Name: "Bob Brown", OID: "b0b00000-0000-4000-8000-000000000002", Teams: true},
-	{Key: "carol", Name: "Carol Clark", OID: "ca701000-0000-4000-8000-000000000003", Slack: "U0CAROL"},
+	{Key: "carol", Name: "Carol Clark", OID: securityLead, Slack: "U0CAROL"},
 	{Key: "dave", Name: "Dave Davis", OID: "da4e0000-0000-4000-8000-000000000004", Slack: "U0DAVE", Teams: true},
 	{Key: "erin", Name: "Erin Evans", OID: "e7100000-0000-4000-8000-000000000005", Slack: "U0ERIN", Guest: true},
 	{Key: "frank", Name: "Frank Fox", OID: "f7a10000-0000-4000-8000-000000000007", Slack: "U0FRANK"},
