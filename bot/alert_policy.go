@@ -1,6 +1,7 @@
 package bot
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"strconv"
@@ -47,7 +48,7 @@ func (s Settings) weaker(then Settings) (facts []Fact) {
 		}
 	}
 	add(then.MFA && !s.MFA, "Multi-factor authentication", "required", "not required")
-	add(then.AuthContext != "" && s.AuthContext == "", "Authentication context", then.AuthContext, "none")
+	add(then.AuthContext != "" && s.AuthContext != then.AuthContext, "Authentication context", then.AuthContext, cmp.Or(s.AuthContext, "none")) // which of two is the stronger cannot be seen
 	add(then.Approval && !s.Approval, "Approval", "required", "not required")
 	add(then.Justification && !s.Justification, "Justification", "required", "not required")
 	add(s.MaxDuration > then.MaxDuration, "Longest activation", sayDuration(then.MaxDuration), sayDuration(s.MaxDuration))
@@ -88,10 +89,19 @@ func (b *Bot) checkPolicy(tx store.Tx, r Request, p pim.Policy, at time.Time) er
 		return nil
 	}
 	then.Weak, then.Told = now.digest(), then.Told+1
+	d := weakened(r, now, then, less)
+	m, muted, err := b.muted(tx, d.Alert, at)
+	if err != nil {
+		return err
+	}
+	if muted { // it is told when that has ended, and the trail hears of it now
+		d.cause += "/" + m.ID
+		return b.raise(tx, d, at)
+	}
 	if err := acceptedSettings.Put(tx, key, then); err != nil {
 		return err
 	}
-	return b.raise(tx, weakened(r, now, then, less), at)
+	return b.raise(tx, d, at)
 }
 
 func weakened(r Request, now Settings, then accepted, less []Fact) detection {
@@ -100,11 +110,11 @@ func weakened(r Request, now Settings, then accepted, less []Fact) detection {
 	return detection{Alert: a, cause: strings.ToLower(now.Role.Role+"/"+now.Role.Scope) + "/" + strconv.Itoa(then.Told) + "/" + now.digest()}
 }
 
-// accept makes settings that were told of the accepted ones.
+// accept makes settings that were told of the accepted ones, unless others were read since.
 func (b *Bot) accept(tx store.Tx, s Settings, at time.Time) error {
 	key := b.settingsKey(s.Role)
 	then, err := acceptedSettings.Get(tx, key)
-	if err = ignoreMissing(err); err != nil {
+	if err = ignoreMissing(err); err != nil || then.Weak != s.digest() {
 		return err
 	}
 	return acceptedSettings.Put(tx, key, accepted{Settings: s, At: at, Told: then.Told})

@@ -159,6 +159,9 @@ func (b *Bot) answered(ctx context.Context, in Inbound, a actor, p Press) Reply 
 	who, decided := r.disowner(a)
 	if decided = decided && says == AnswerNotMe && r.undisowned(who.ID); decided {
 		reply = b.notMe(ctx, in, a, Press{Verb: VerbNotMe, ID: r.ID})
+		if now, err := b.Request(ctx, r.ID); err != nil || now.undisowned(who.ID) {
+			return reply // it was not taken, or not whole: the question stands, with its buttons
+		}
 	}
 	if al, err = b.keepAnswer(ctx, a, p, says, decided); err != nil {
 		return b.trouble(in, err)
@@ -191,7 +194,7 @@ func (b *Bot) keepAnswer(ctx context.Context, a actor, p Press, says Answer, tol
 		if says == AnswerMe || told {
 			return nil
 		}
-		return b.post(tx, Bulletin{ID: alertPost(al.ID) + "/not-me", Event: NoticeAlert, Severity: High, Role: al.Role, Requester: al.Subject.ID,
+		return b.post(tx, Bulletin{ID: alertPost(al.ID) + "/not-me", Event: NoticeNotMe, Severity: High, Role: al.Role, Requester: al.Subject.ID,
 			Card: b.project.notThemCard(al), Below: alertPost(al.ID), At: at})
 	})
 	return al, err

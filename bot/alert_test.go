@@ -1,9 +1,11 @@
 package bot_test
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -377,6 +379,45 @@ func TestADisownedHastyDecisionGoesTheWayOfDecisions(t *testing.T) {
 	}
 }
 
+// stubborn is a Grants that does not forget the first time.
+type stubborn struct {
+	bot.Grants
+	tried atomic.Bool
+}
+
+func (s *stubborn) Forget(ctx context.Context, person string) error {
+	if s.tried.CompareAndSwap(false, true) {
+		return errors.New("the disk is full")
+	}
+	return s.Grants.Forget(ctx, person)
+}
+
+// An answer that could not be acted on is not recorded as one: the question stands.
+func TestADisownedHastyDecisionThatIsNotTakenIsAskedForAgain(t *testing.T) {
+	w := watched(t, bot.AlertRules{Hasty: bot.Often{Times: 1, Within: time.Hour}, HastyWithin: time.Minute}, bot.AlertHasty)
+	before := w.change
+	w.change = func(o *bot.Options) {
+		before(o)
+		o.Grants = &stubborn{Grants: w.ms}
+	}
+	w.restart()
+	id := w.asks("alice", users, bot.Ask{Duration: time.Hour, Justification: "canary"})
+	w.until(id, func(r bot.Request) bool { return r.State == bot.PendingApproval })
+	w.says("carol", bot.Press{Verb: bot.VerbApprove, ID: id})
+	w.untilLater(5*time.Second, id, func(r bot.Request) bool { return r.State == bot.Active })
+	w.inChannel("bob", w.sees(w.teams, "19:ops", "Carol Clark decides within seconds"), "Ask the person")
+	ask := w.sees(w.slack, "D-carol", "Was this you?")
+	if got := words(*w.inChannel("carol", ask, "This was not me").Card); !strings.Contains(got, "Nothing was done") {
+		t.Errorf("Carol is told %q", got)
+	}
+	w.rests()
+	ask = w.sees(w.slack, "D-carol", "Was this you?", "[This was not me]")
+	if got := words(*w.inChannel("carol", ask, "This was not me").Card); !strings.Contains(got, "Your sign-in was ended") {
+		t.Errorf("Carol is told %q", got)
+	}
+	w.sees(w.slack, "C-ops", "Carol Clark says: this was not me", "Their sign-in was ended")
+}
+
 func TestARequestThatNobodyAnswersIsToldOnce(t *testing.T) {
 	w := watched(t, bot.AlertRules{UnansweredAfter: 4 * time.Hour}, bot.AlertUnanswered)
 	id := w.asks("alice", users, bot.Ask{Duration: time.Hour, Justification: "canary"})
@@ -443,6 +484,35 @@ func TestAWeakenedPolicyIsToldUntilItIsAccepted(t *testing.T) {
 	if got := w.alertsIn(title); got != 2 {
 		t.Errorf("%d alerts after it was accepted", got)
 	}
+}
+
+// A mute ends, and what became weaker meanwhile is told then.
+func TestAWeakenedPolicyIsToldWhenTheMuteEnds(t *testing.T) {
+	w := watched(t, bot.AlertRules{}, bot.AlertWeakened)
+	strong := pim.Policy{MaxDuration: time.Hour, Justification: true, AuthContext: "c1"}
+	weak := pim.Policy{MaxDuration: time.Hour, Justification: true, AuthContext: "c2"}
+	const title = "The settings of Reports Reader became weaker"
+	reads := func(p pim.Policy, want int) {
+		t.Helper()
+		w.ms.AddRole("oid-nobody", reports, p)
+		id := w.asks("alice", reports, bot.Ask{Duration: time.Hour, Justification: "canary"})
+		w.until(id, func(r bot.Request) bool { return r.State == bot.Active })
+		if got := w.alertsIn(title); got != want {
+			t.Fatalf("%d alerts, want %d", got, want)
+		}
+		w.advance(2 * time.Hour)
+		w.untilLater(time.Minute, id, func(r bot.Request) bool { return r.State.Final() })
+	}
+	reads(strong, 0)
+	reads(weak, 1)
+	m := w.sees(w.slack, "C-ops", title, "Authentication context: c1 → c2")
+	form := w.inChannel("carol", m, "Mute…").Form
+	w.says("carol", bot.Submit{Verb: form.Verb, ID: form.ID, Values: map[string]string{"for": (24 * time.Hour).String(), "reason": "tests"}})
+	w.sees(w.slack, "C-ops", title, "Muted by Carol Clark")
+	reads(strong, 1)
+	reads(weak, 1)
+	w.advance(24 * time.Hour)
+	reads(weak, 2)
 }
 
 func TestAnAssignmentOutsidePIMIsToldOnce(t *testing.T) {
