@@ -104,7 +104,8 @@ func (b *Bot) submitMute(ctx context.Context, in Inbound, a actor, s Submit) (Re
 		return Reply{Form: b.muteForm(a, al, map[string]string{fieldHowLong: s.Values[fieldHowLong], fieldReason: cut(reason, maxReason)}, problems), Replace: true}, nil
 	}
 	b.kick(b.bulletinID(alertPost(al.ID)), true)
-	return Reply{Card: b.project.alertReply(al, VerbMute), Replace: true}, nil
+	// Where the alert itself changes, that ends the form; else this takes its place.
+	return Reply{Card: b.project.alertReply(al, VerbMute), Replace: al.Mute == nil}, nil
 }
 
 func muteTime(text string) time.Duration {

@@ -124,19 +124,21 @@ func (p Projection) alertCard(a Alert) Card {
 	return c
 }
 
-// alertReply tells who pressed what came of it, or what had come of it before.
+// alertReply tells who pressed what came of it, or what had come of it before. It is short
+// enough for a platform to show it beside the alert: in the place of the alert it would hide
+// what the card says from then on.
 func (p Projection) alertReply(a Alert, verb Verb) *Card {
 	switch verb {
 	case VerbAcknowledge:
-		return &Card{Title: "Acknowledged", Tone: Good, Text: a.title() + ".", Facts: []Fact{{Name: "By " + personName(a.Acknowledged), At: a.At}}}
+		return plain(Good, "Acknowledged", "By "+personName(a.Acknowledged)+".")
 	case VerbAskThem:
 		return plain(Waiting, "Asked", personName(a.Subject)+" is asked directly. The answer shows on the alert.")
 	case VerbMute:
-		c := &Card{Title: "Muted", Text: "What is like this is kept quiet until then. It is in the audit trail all the same, and /elevate alerts lists what is muted."}
-		if m := a.Mute; m != nil {
-			c.Facts = []Fact{{Name: "By " + personName(m.Owner.Principal) + " until", At: m.Until}}
+		by := ""
+		if a.Mute != nil {
+			by = "By " + personName(a.Mute.Owner.Principal) + ". "
 		}
-		return c
+		return plain(Neutral, "Muted", by+"It is in the audit trail all the same, and /elevate alerts lists what is muted.")
 	}
 	return plain(Neutral, a.title(), a.Reason)
 }
