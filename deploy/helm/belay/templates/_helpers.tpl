@@ -44,6 +44,7 @@ listen private_listen data stop_timeout keys.file
 {{- if not (has $v.store.kind (list "bolt" "postgres")) }}{{ fail "store.kind: bolt or postgres" }}{{ end -}}
 {{- if and (eq $v.store.kind "bolt") (gt (int $v.replicas) 1) }}{{ fail "replicas: one Belay alone may have the file of store.kind bolt; several share a PostgreSQL (store.kind: postgres)" }}{{ end -}}
 {{- if eq $v.store.kind "postgres" -}}
+{{- if $v.restore.identitySecret }}{{ fail "restore.identitySecret: PostgreSQL is restored by its own means (docs/postgres.md)" }}{{ end -}}
 {{- if not $v.keys.existingSecret }}{{ fail "keys.existingSecret: replicas on PostgreSQL share one key file; docs/operations.md says how it is made" }}{{ end -}}
 {{- if and $v.store.postgres.url (hasKey $v.secrets.files "store.postgres_url") }}{{ fail "store.postgres.url: give it, or secrets.files store.postgres_url, and not both" }}{{ end -}}
 {{- if not (or $v.store.postgres.url (hasKey $v.secrets.files "store.postgres_url")) }}{{ fail "store.postgres.url: the database's address; with a password in it, name a Secret in secrets.files, store.postgres_url" }}{{ end -}}
