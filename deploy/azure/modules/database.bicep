@@ -5,7 +5,7 @@ param name string
 param location string
 param administrator string
 param administratorName string
-param administratorType string
+param administratorType 'Group' | 'User'
 param setUpFrom string
 param subnet string
 param network string
