@@ -8,7 +8,7 @@ param name string = 'belay'
 
 param location string = resourceGroup().location
 
-@description('How far: base is everything but Belay; keys adds the job that wraps the key file, for which the secrets must be in the vault; serve adds Belay, for which the wrapped key file and the role in the database must be there.')
+@description('How far: base is everything but Belay; keys adds the job that lets the vault wrap the key file, for which the secrets must be in the vault; serve adds Belay, for which the wrapped key file and the role in the database must be there.')
 @allowed(['base', 'keys', 'serve'])
 param stage string = 'base'
 

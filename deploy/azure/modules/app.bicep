@@ -1,4 +1,4 @@
-// The job that wraps Belay's key file, and Belay itself.
+// Belay itself, and jobs for what is said while it does not serve.
 
 param name string
 param location string
@@ -130,9 +130,14 @@ resource belay 'Microsoft.App/containerApps@2025-01-01' = if (serve) {
   }
 }
 
-// belay keys wrap, once, before Belay can start: az containerapp job start.
-resource wrap 'Microsoft.App/jobs@2025-01-01' = {
-  name: '${name}-keys-wrap'
+// What is said while no Belay serves: az containerapp job start --name …
+var jobs = [
+  { name: 'keys-wrap', args: ['keys', 'wrap', '--config', '/etc/belay/belay.yaml'] }
+  { name: 'store-restored', args: ['store', 'restored', '--config', '/etc/belay/belay.yaml'] }
+]
+
+resource job 'Microsoft.App/jobs@2025-01-01' = [for j in jobs: {
+  name: '${name}-${j.name}'
   location: location
   identity: {
     type: 'UserAssigned'
@@ -156,9 +161,9 @@ resource wrap 'Microsoft.App/jobs@2025-01-01' = {
       volumes: volumes
       containers: [
         {
-          name: 'wrap'
+          name: 'belay'
           image: image
-          args: ['keys', 'wrap', '--config', '/etc/belay/belay.yaml']
+          args: j.args
           env: concat(settings, files)
           resources: {
             cpu: json('0.25')
@@ -169,4 +174,4 @@ resource wrap 'Microsoft.App/jobs@2025-01-01' = {
       ]
     }
   }
-}
+}]
