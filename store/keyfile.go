@@ -184,7 +184,7 @@ func (f KeyFile) content() ([]byte, error) {
 	if !info.Mode().IsRegular() {
 		return nil, &KeyFileError{Path: f.Path, Reason: KeyDirectory}
 	}
-	if info.Mode().Perm()&0o077 != 0 && runtime.GOOS != "windows" {
+	if Exposed(info) {
 		return nil, &KeyFileError{Path: f.Path, Reason: KeyExposed}
 	}
 	file, err := os.Open(f.Path)
@@ -196,6 +196,11 @@ func (f KeyFile) content() ([]byte, error) {
 		return nil, f.fault(err)
 	}
 	return raw, nil
+}
+
+// Exposed tells whether others than Belay may read or write a key file with that info.
+func Exposed(info fs.FileInfo) bool {
+	return runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 && !handed(info)
 }
 
 // parse reads what the file holds. The vault is asked once, if there is one.

@@ -117,6 +117,7 @@ func TestKeyFileRefusals(t *testing.T) {
 		want    store.KeyReason
 	}{
 		{"readable by the group", good, 0o640, store.KeyExposed},
+		{"readable by the owner and the group alone", good, 0o440, store.KeyExposed},
 		{"readable by the world", good, 0o604, store.KeyExposed},
 		{"writable by the world", good, 0o602, store.KeyExposed},
 		{"empty", fixed(""), 0o600, store.KeyTruncated},

@@ -2,19 +2,37 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"text/tabwriter"
 	"time"
 
 	"github.com/belaybot/belay/cmd/internal/app"
+	"github.com/belaybot/belay/store"
 )
 
 type keysCommand struct {
+	Make   keysMake   `cmd:"" help:"Make the key file that replicas on PostgreSQL are to share, before the first of them starts."`
 	List   keysList   `cmd:"" help:"Name the keys that seal the store, and how many records each sealed."`
 	Rotate keysRotate `cmd:"" help:"Make a new key and seal everything with it, without a stop."`
 	Prune  keysPrune  `cmd:"" help:"Remove the keys that no record needs."`
 	Wrap   keysWrap   `cmd:"" help:"Let Azure Key Vault (keys.vault_key) wrap the key file."`
 	Unwrap keysUnwrap `cmd:"" help:"Take the key file out of Azure Key Vault again."`
+}
+
+type keysMake struct {
+	File string `arg:"" type:"path" help:"Where the keys are written. It is not replaced."`
+}
+
+// Run makes a key file.
+func (c *keysMake) Run(*invocation) error {
+	if _, err := os.Lstat(c.File); !errors.Is(err, fs.ErrNotExist) {
+		return refusedInput("%s is there already, and is not replaced", c.File)
+	}
+	_, err := store.LoadOrCreateKeyFile(c.File)
+	return err
 }
 
 type keysList struct {

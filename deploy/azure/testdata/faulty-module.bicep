@@ -1,0 +1,4 @@
+param given string
+param wanted string
+
+output all string = '${given}${wanted}'

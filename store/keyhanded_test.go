@@ -1,0 +1,35 @@
+//go:build darwin || dragonfly || freebsd || linux || netbsd || openbsd
+
+package store
+
+import (
+	"io/fs"
+	"testing"
+)
+
+// A file that a platform hands over is root's and read-only for one group, ours. Everything
+// else that a group can read is exposed.
+func TestAKeyFileIsHandedOver(t *testing.T) {
+	const service, other = 65532, 1000
+	for _, c := range []struct {
+		name         string
+		mode         fs.FileMode
+		owner, group int
+		user         int
+		want         bool
+	}{
+		{"a Secret of Kubernetes", 0o440, 0, service, service, true},
+		{"the group may write", 0o460, 0, service, service, false},
+		{"root may write", 0o640, 0, service, service, false},
+		{"the world may read", 0o444, 0, service, service, false},
+		{"somebody owns it", 0o440, other, service, service, false},
+		{"its reader owns it", 0o440, service, service, service, false},
+		{"another group", 0o440, 0, other, service, false},
+		{"root's group", 0o440, 0, 0, service, false},
+		{"Belay is root", 0o440, 0, service, 0, false},
+	} {
+		if got := handedOver(c.mode, c.owner, c.group, c.user, []int{service, 0}); got != c.want {
+			t.Errorf("%s: %v, want %v", c.name, got, c.want)
+		}
+	}
+}
