@@ -106,11 +106,11 @@ func TestDoctorTokens(t *testing.T) {
 		file    string
 		environ []string
 	}{"": {}, "from-the-file": {file, environ}, "from-the-environment": {"", environ}} {
-		if got, err := (&doctorCommand{GraphTokenFile: c.file}).token(c.environ); err != nil || got != want {
+		if got, err := lent(c.file, operatorToken, c.environ); err != nil || got != want {
 			t.Errorf("%q, %v, want %q", got, err, want)
 		}
 	}
-	if _, err := (&doctorCommand{GraphTokenFile: file + ".missing"}).token(nil); err == nil {
+	if _, err := lent(file+".missing", operatorToken, nil); err == nil {
 		t.Error("a missing file is nothing to it")
 	}
 }

@@ -1,15 +1,18 @@
 package app
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/url"
+	"os"
 	"path/filepath"
 	"slices"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/belaybot/belay/pim/signin"
+	"github.com/belaybot/belay/store"
 )
 
 // Outside is the client by which everything outside is reached, as a serving Belay
@@ -57,6 +60,29 @@ func (c Config) Azure() bool { return c.azure() }
 
 // Database is the file of the store, and KeyFile that of its keys.
 func (c Config) Database() string { return filepath.Join(c.Data, "belay.db") }
+
+// ProbeKeys opens the key file as a start would, by its vault if it has one, and makes none.
+func (c Config) ProbeKeys(ctx context.Context) (*store.Keyset, error) {
+	client, err := httpClient(c.Endpoints.CAFile)
+	if err != nil {
+		return nil, err
+	}
+	defer client.CloseIdleConnections()
+	f, err := c.keyFile(client)
+	if err != nil {
+		return nil, err
+	}
+	return f.Load(ctx)
+}
+
+// Calendar is the holidays of the file that the configuration names: date → name.
+func (a Alerts) Calendar() (map[string]string, error) {
+	text, err := os.ReadFile(a.Holidays)
+	if err != nil {
+		return nil, fmt.Errorf("the calendar cannot be read: %s", reason(err))
+	}
+	return readCalendar(text)
+}
 
 // KeyFile is where the keys of the store are.
 func (c Config) KeyFile() string {
