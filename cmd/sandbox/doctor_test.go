@@ -49,7 +49,7 @@ func newClinic(t *testing.T) *clinic {
 		w.reopen(func(cfg *app.Config) { cfg.Teams.ClientSecret = "" })
 	})
 	c.healthy = c.config()
-	c.healthy.Teams.ClientSecret = ""
+	c.healthy.Teams.ClientSecret, c.healthy.PrivateListen = "", strings.TrimPrefix(c.urls[atPrivate], "http://")
 	token, err := c.tenant.CLIToken(c.who("frank").OID)
 	c.must(err)
 	c.token = filepath.Join(t.TempDir(), "token")
@@ -223,6 +223,7 @@ var ailments = map[string]struct {
 		t.Cleanup(other.Close)
 		p.cfg.PublicURL = other.URL
 	}, 1, "address.belay", doctor.Fault, "listen", []string{"registration.redirects"}},
+	"a private page that is elsewhere": {func(_ *testing.T, _ *clinic, p *patient) { p.cfg.PrivateListen = "127.0.0.1:1" }, 0, "serving", doctor.Warning, "private_listen", nil},
 	"a data directory that others may enter": {func(t *testing.T, c *clinic, p *patient) {
 		p.cfg.Data = c.elsewhere(t)
 		if err := os.Chmod(p.cfg.Data, 0o755); err != nil {

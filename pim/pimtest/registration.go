@@ -102,6 +102,15 @@ func getApplication(c *call) (result, *GraphError) {
 	if reg.Audience == "" {
 		reg.Audience = "AzureADMyOrg"
 	}
+	offered, clients := []obj{}, []obj{}
+	if app.URI != "" {
+		reg.URIs, reg.TokenVersion = append([]string{app.URI}, reg.URIs...), 2
+		id := derivedID(c.t.opt.TenantID, accessAsUser)
+		offered = append(offered, obj{"id": id, "value": accessAsUser, "isEnabled": true, "type": "Admin"})
+		for _, client := range app.Clients {
+			clients = append(clients, obj{"appId": client, "delegatedPermissionIds": []string{id}})
+		}
+	}
 	secrets, keys, claims := []obj{}, []obj{}, []obj{}
 	if app.ClientSecret != "" {
 		until := reg.SecretUntil
@@ -128,7 +137,7 @@ func getApplication(c *call) (result, *GraphError) {
 		"web": obj{"redirectUris": append([]string{}, app.RedirectURIs...), "homePageUrl": nil, "logoutUrl": nil,
 			"implicitGrantSettings": obj{"enableIdTokenIssuance": reg.Implicit, "enableAccessTokenIssuance": reg.Implicit}},
 		"spa": obj{"redirectUris": []string{}}, "publicClient": obj{"redirectUris": []string{}},
-		"api":                 obj{"requestedAccessTokenVersion": version, "oauth2PermissionScopes": []obj{}},
+		"api":                 obj{"requestedAccessTokenVersion": version, "oauth2PermissionScopes": offered, "preAuthorizedApplications": clients},
 		"optionalClaims":      obj{"idToken": claims, "accessToken": []obj{}, "saml2Token": []obj{}},
 		"passwordCredentials": secrets, "keyCredentials": keys,
 	})

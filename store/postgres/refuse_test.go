@@ -35,9 +35,7 @@ func refused(t *testing.T, opt postgres.Options, want postgres.Reason) {
 		return
 	}
 	wantReason(t, err, want)
-	if want != postgres.NoSchema && want != postgres.Foreign { // which only a start finds
-		wantReason(t, postgres.Probe(t.Context(), postgres.Hasty(opt)), want)
-	}
+	wantReason(t, postgres.Probe(t.Context(), postgres.Hasty(opt)), want)
 	if strings.Contains(fmt.Sprintf("%v %+v %#v", err, err, err), password) {
 		t.Errorf("the password is in %#v", err)
 	}

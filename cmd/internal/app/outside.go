@@ -55,6 +55,9 @@ func (c Config) OwnBot() bool {
 	return c.Teams.FederatedTokenFile != "" || c.Teams.ManagedIdentity != "" || c.Teams.CertificateFile != "" || c.Teams.ClientSecret != ""
 }
 
+// SignOn is the Application ID URI for which Teams gets tokens; empty: it does not.
+func (c Config) SignOn() string { return c.Teams.signOn() }
+
 // Azure says whether roles of Azure resources are served.
 func (c Config) Azure() bool { return c.azure() }
 

@@ -56,6 +56,7 @@ func checks() []check {
 		{id: "registration.audience", group: "Registration", looked: "that it is for this tenant only", do: (*visit).audience},
 		{id: "registration.flows", group: "Registration", looked: "that the implicit and public client flows are off", do: (*visit).flows},
 		{id: "registration.claims", group: "Registration", looked: "that id tokens say when their person signed in", do: (*visit).claims},
+		{id: "registration.sign_on", group: "Registration", looked: "that Teams may get tokens for Belay's own scope", applies: signsOn, do: (*visit).signOn},
 		{id: "registration.version", group: "Registration", looked: "the version of tokens for Belay's own scope", do: (*visit).version},
 
 		{id: "slack.token", group: "Slack", looked: "whether Slack takes the bot token", applies: hasSlack, do: (*visit).slackToken},
@@ -87,6 +88,8 @@ func checks() []check {
 
 		{id: "address", group: "Address", looked: "the public address and when its certificate ends", do: (*visit).address},
 		{id: "address.belay", group: "Address", looked: "that Belay answers there, where the platforms call", do: (*visit).belayThere},
+
+		{id: "serving", group: "Serving", looked: "the Belay that serves from here, and whether its store writes", local: true, do: (*visit).serving},
 
 		{id: "data.directory", group: "Data", looked: "the data directory and who may enter it", local: true, do: (*visit).directory},
 		{id: "data.owner", group: "Data", looked: "that one account owns the directory and the files in it", local: true, do: (*visit).owner},

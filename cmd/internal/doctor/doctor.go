@@ -106,7 +106,7 @@ func Examine(ctx context.Context, cfg app.Config, o Options) ([]Finding, error) 
 		}
 		go func() { answer <- c.do(v) }()
 	}
-	var all []Finding
+	said := make([]says, len(asked))
 	dark := false
 	for n, c := range asked {
 		var s says
@@ -115,9 +115,11 @@ func Examine(ctx context.Context, cfg app.Config, o Options) ([]Finding, error) 
 		case <-late.Done():
 			s = unsure("it took too long", "Try again; what it waits for is among the faults.")
 		}
-		if c.id == network {
-			dark = s.verdict == Fault
-		}
+		said[n], dark = s, dark || c.id == network && s.verdict == Fault
+	}
+	var all []Finding
+	for n, c := range asked {
+		s := said[n]
 		if dark && !c.local && s.verdict == Unknown { // one thing hides many: it is said once
 			s = unlit
 		}

@@ -17,6 +17,7 @@ import (
 	"github.com/belaybot/belay/cmd/internal/app"
 	"github.com/belaybot/belay/manifest"
 	"github.com/belaybot/belay/pim"
+	"github.com/belaybot/belay/pim/signin"
 )
 
 // A sound world has nothing to mend but the client secret, and what cannot be looked
@@ -30,7 +31,7 @@ func TestSound(t *testing.T) {
 		switch check {
 		case "credential.kind":
 			want = Warning
-		case "arm.read", "slack.signing":
+		case "arm.read", "slack.signing", "serving":
 			want = Unknown
 		}
 		if f.Verdict != want {
@@ -258,6 +259,21 @@ var broken = map[string]struct {
 		w.tenant.App.Registration.URIs, w.tenant.App.Registration.TokenVersion = []string{"api://belay"}, 2
 	}, "registration.version", map[string]Verdict{"registration.version": OK}, nil},
 
+	"single sign-on, and a registration that is not ready": {func(w *world) {
+		w.cfg.Teams.SingleSignOn = true
+		w.tenant.App.Registration.Packages = []string{"1.2.0"}
+	}, "registration.sign_on", map[string]Verdict{"registration.sign_on": Fault}, []string{manifest.AppURI(clientID), "access_as_user", "entra-single-sign-on.sh"}},
+	"single sign-on, and a client that is not authorized": {func(w *world) {
+		w.cfg.Teams.SingleSignOn = true
+		w.tenant.App.URI, w.tenant.App.Clients = manifest.AppURI(clientID), signin.TeamsClients()[:1]
+		w.tenant.App.Registration.Packages = []string{"1.2.0"}
+	}, "registration.sign_on", map[string]Verdict{"registration.sign_on": Fault}, []string{signin.TeamsClients()[1]}},
+	"single sign-on": {func(w *world) {
+		w.cfg.Teams.SingleSignOn = true
+		w.tenant.App.URI, w.tenant.App.Clients = manifest.AppURI(clientID), signin.TeamsClients()
+		w.tenant.App.Registration.Packages = []string{"1.2.0"}
+	}, "registration.sign_on", map[string]Verdict{"registration.sign_on": OK, "teams.package": OK, "registration.version": OK}, nil},
+
 	"Slack: a scope is missing":  {func(w *world) { w.slack.Scopes = remove(w.slack.Scopes, "users:read.email") }, "slack.scopes", map[string]Verdict{"slack.scopes": Fault}, []string{"users:read.email"}},
 	"Slack: a scope too many":    {func(w *world) { w.slack.Scopes = append(w.slack.Scopes, "channels:history") }, "slack.scopes", map[string]Verdict{"slack.scopes": Warning}, []string{"channels:history"}},
 	"Slack: another workspace":   {func(w *world) { w.slack.TeamID = "T0FABRIKAM" }, "slack.workspace", map[string]Verdict{"slack.workspace": Fault}, []string{"T0FABRIKAM", "T0CONTOSO"}},
@@ -358,8 +374,11 @@ var broken = map[string]struct {
 		w.cfg.Security.Channels = append(w.cfg.Security.Channels, "teams:19:gone@thread.tacv2")
 	},
 		"teams.channels", map[string]Verdict{"teams.channels": Fault}, []string{"19:gone@thread.tacv2"}},
-	"Teams: no package":                       {func(w *world) { w.tenant.App.Registration.Packages = nil }, "teams.package", map[string]Verdict{"teams.package": Fault}, []string{clientID, "Upload"}},
-	"Teams: a package that is too old":        {func(w *world) { w.cfg.Teams.SingleSignOn = true }, "teams.package", map[string]Verdict{"teams.package": Fault}, []string{"1.1.0", "1.2.0"}},
+	"Teams: no package": {func(w *world) { w.tenant.App.Registration.Packages = nil }, "teams.package", map[string]Verdict{"teams.package": Fault}, []string{clientID, "Upload"}},
+	"Teams: a package that is too old": {func(w *world) {
+		w.cfg.Teams.SingleSignOn = true
+		w.tenant.App.URI, w.tenant.App.Clients = manifest.AppURI(clientID), signin.TeamsClients()
+	}, "teams.package", map[string]Verdict{"teams.package": Fault}, []string{"1.1.0", "1.2.0"}},
 	"Teams: a catalogue that may not be read": {func(w *world) { w.tenant.App.Registration.Catalogue = false }, "teams.package", map[string]Verdict{"teams.package": Unknown}, []string{"AppCatalog.Read.All"}},
 	"the holidays are over":                   {calendar("20200101"), "alerts.holidays", map[string]Verdict{"alerts.holidays": Warning}, []string{"2020-01-01"}},
 	"holidays to come":                        {calendar(time.Now().AddDate(1, 0, 0).Format("20060102")), "alerts.holidays", map[string]Verdict{"alerts.holidays": OK}, nil},
@@ -423,6 +442,7 @@ func TestEveryCheckIsBroken(t *testing.T) {
 		"data.key_age":    true, // TestKeyAge
 		"network.proxy":   true, // TestProxy
 		"address.belay":   true, // TestSomethingElseAnswers
+		"serving":         true, // TestServing
 	}
 	for _, c := range broken {
 		for check, verdict := range c.want {
@@ -480,7 +500,7 @@ func TestOffline(t *testing.T) {
 		w.must(os.Chmod(w.cfg.KeyFile(), 0o644))
 	})
 	for check, f := range w.examine() {
-		if check == "data.key_age" || check == "data.disk" {
+		if check == "data.key_age" || check == "data.disk" || check == "serving" {
 			continue // of a file that everybody may read nothing is read; and where the tests run is no matter
 		}
 		local := strings.HasPrefix(check, "data.") || strings.HasPrefix(check, "credential.") || strings.HasPrefix(check, configuration) || check == "security.channels"

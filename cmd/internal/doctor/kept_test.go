@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -112,6 +113,42 @@ func TestSomethingElseAnswers(t *testing.T) {
 	}
 	if got := found["data.file"]; got.Verdict != OK || !strings.Contains(got.Found, "serves") {
 		t.Errorf("%+v", got)
+	}
+}
+
+// The Belay that serves says itself whether its store writes.
+func TestServing(t *testing.T) {
+	for name, c := range map[string]struct {
+		served bool
+		err    error
+		status int
+		want   Verdict
+	}{
+		"nobody serves":         {want: Unknown},
+		"it does not say":       {served: true, err: errElsewhere, want: Unknown},
+		"it is ready":           {served: true, status: http.StatusOK, want: OK},
+		"its store is stuck":    {served: true, status: http.StatusServiceUnavailable, want: Fault},
+		"it is somebody else's": {served: true, status: http.StatusNotFound, want: Warning},
+		"it is not there":       {served: true, want: Warning},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.Method != http.MethodGet || r.URL.Path != "/readyz" {
+					t.Errorf("%s %s", r.Method, r.URL)
+				}
+				w.WriteHeader(c.status)
+			}))
+			defer server.Close()
+			if c.status == 0 {
+				server.Close()
+			}
+			v := &visit{now: time.Now, spool: func() ([]app.SIEMLine, bool, error) { return nil, c.served, c.err }}
+			v.cfg.PrivateListen = strings.Replace(server.Listener.Addr().String(), "127.0.0.1", "", 1)
+			v.ready(t.Context())
+			if got := v.serving(); got.verdict != c.want || (got.mend == "") != (c.want == OK) {
+				t.Errorf("%+v", got)
+			}
+		})
 	}
 }
 

@@ -58,6 +58,7 @@ type visit struct {
 	slackManifest, slackSignIn         func() (answer, error)
 	mayManifest                        bool // there is a token to read it with
 	member                             func(conversation string) (answer, error)
+	readiness                          func() (answer, error)
 	packages                           func() ([]string, error) // versions of the Teams app
 	spool                              func() (lines []app.SIEMLine, served bool, err error)
 }
@@ -110,6 +111,7 @@ func newVisit(ctx context.Context, cfg app.Config, o Options) (*visit, error) {
 	v.database = func() error { return cfg.ProbeDatabase(ctx, client) }
 	v.vault = sync.OnceValues(func() (*store.Keyset, error) { return cfg.ProbeKeys(ctx) })
 	v.fronts(ctx)
+	v.ready(ctx)
 	v.registration(ctx, o.Operator)
 	v.named(ctx, o.Operator)
 	v.siem(ctx)
