@@ -2,9 +2,12 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -75,6 +78,32 @@ func TestDoctor(t *testing.T) {
 	}
 	if _, err := os.Stat(cfg.Data); err == nil {
 		t.Error("it made the data directory")
+	}
+}
+
+// The report for programs keeps its names. Whoever changes them raises reportSchema.
+func TestDoctorReport(t *testing.T) {
+	file, _ := installation(t, closed(t))
+	for _, args := range [][]string{{"--offline"}, {}} {
+		stdout, _, _ := belay(t, append([]string{"doctor", "--config", file, "--json"}, args...)...)
+		var members map[string]json.RawMessage
+		var findings struct{ Findings []map[string]string }
+		if err := errors.Join(json.Unmarshal([]byte(stdout), &members), json.Unmarshal([]byte(stdout), &findings)); err != nil {
+			t.Fatalf("%v: %s", err, stdout)
+		}
+		if got := slices.Sorted(maps.Keys(members)); !slices.Equal(got, []string{"faults", "findings", "schema", "unknown", "warnings"}) || string(members["schema"]) != "1" {
+			t.Errorf("%v, schema %s", got, members["schema"])
+		}
+		if strings.Count(stdout, "\n") != 1 || len(findings.Findings) == 0 {
+			t.Errorf("%d findings in %d lines", len(findings.Findings), strings.Count(stdout, "\n"))
+		}
+		for _, f := range findings.Findings {
+			for name := range f {
+				if !slices.Contains([]string{"check", "group", "looked_at", "verdict", "found", "mend"}, name) {
+					t.Errorf("a finding has %q", name)
+				}
+			}
+		}
 	}
 }
 

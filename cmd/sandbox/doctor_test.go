@@ -119,7 +119,7 @@ func (c *clinic) elsewhere(t *testing.T) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "belay")
 	cfg := c.healthy
-	cfg.Data = dir
+	cfg.Data, cfg.PrivateListen = dir, "127.0.0.1:0"
 	a, err := app.Open(cfg, app.Options{Now: c.clock.Now})
 	if err != nil {
 		t.Fatal(err)

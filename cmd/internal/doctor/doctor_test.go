@@ -305,7 +305,7 @@ var broken = map[string]struct {
 	"no channel at all": {func(w *world) { w.cfg.Security.Channels, w.cfg.Notices.Default = nil, nil }, "security.channels", map[string]Verdict{"security.channels": Fault}, []string{"security.channels"}},
 
 	"rules that are there": {ruled(app.NoticeRule{Name: "support", Roles: []string{"reports reader"}, Groups: []string{leads}, People: []string{operator}, To: []string{"slack:C0ALL"}}),
-		"notices.rules", map[string]Verdict{"notices.rules": OK, "notices.named": OK}, []string{"support: slack:C0ALL", operator, "member"}},
+		"notices.rules", map[string]Verdict{"notices.rules": OK, "notices.named": OK}, []string{"support: slack:C0ALL", operator}},
 	"a rule that is never reached": {ruled(app.NoticeRule{Name: "all", To: []string{"slack:C0ALL"}}, app.NoticeRule{Name: "denied", Events: []string{"denied"}, Silent: true}),
 		"notices.rules", map[string]Verdict{"notices.rules": Warning}, []string{"denied is never reached", "all above it"}},
 	"a rule that forgot its channel": {ruled(app.NoticeRule{Events: []string{"denied"}}), "notices.rules", map[string]Verdict{"notices.rules": Warning}, []string{"notices.rules[0]", "silent: true"}},

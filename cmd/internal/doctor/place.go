@@ -37,13 +37,12 @@ func others(info fs.FileInfo) fs.FileMode {
 	return info.Mode().Perm() & 0o077
 }
 
-// alarm looks at the configuration only: whether Belay is in a channel is seen by
-// posting, and doctor posts nothing.
+// alarm looks at the configuration only: whether Belay is in a channel is another check.
 func (v *visit) alarm() says {
 	const mend = "Name a private channel of your security team in security.channels, and invite Belay to it."
 	switch {
 	case len(v.cfg.Security.Channels) > 0:
-		return ok("the channels of security.channels; Belay has to be a member of each")
+		return ok("the channels of security.channels")
 	case len(v.cfg.Notices.Default) > 0:
 		return warn("the channels of notices, for want of security.channels", mend)
 	}
