@@ -15,8 +15,8 @@ import (
 // operator. It is not among BELAY_…, because a Belay that serves must never have it.
 const operatorToken = "GRAPH_TOKEN"
 
-// manifestToken is the variable that may hold an app configuration token of Slack of the operator.
-const manifestToken = "SLACK_CONFIG_TOKEN"
+// manifestVariable is the variable that may hold an app configuration token of Slack of the operator.
+const manifestVariable = "SLACK_CONFIG_TOKEN"
 
 // reportSchema is the version of report: of the names in it and of what they mean. It is raised when a
 // reader of the one before would misread it.
@@ -56,11 +56,11 @@ func (c *doctorCommand) Run(i *invocation) error {
 	if err != nil {
 		return err
 	}
-	slack, err := lent(c.SlackTokenFile, manifestToken, i.environ)
+	slack, err := lent(c.SlackTokenFile, manifestVariable, i.environ)
 	if err != nil {
 		return err
 	}
-	found, err := doctor.Examine(i.ctx, cfg, doctor.Options{Operator: token, SlackManifest: slack, Offline: c.Offline, File: c.Config})
+	found, err := doctor.Examine(i.ctx, cfg, doctor.Options{Operator: token, SlackManifest: slack, Offline: c.Offline, File: c.Config, Files: app.SecretFiles(c.Config, i.environ)})
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/x509"
 	"encoding/json"
 	"errors"
@@ -33,6 +34,7 @@ type patient struct {
 	cfg     app.Config
 	text    string // put behind the rendered configuration
 	environ []string
+	mode    os.FileMode // 0: 0600
 }
 
 // newClinic runs a sandbox as an operator should set one up: with a certificate, and no secret in Entra.
@@ -72,7 +74,7 @@ func (c *clinic) examine(t *testing.T, p patient) (r report, code int) {
 		t.Fatal(err)
 	}
 	file := filepath.Join(t.TempDir(), "belay.yaml")
-	if err := os.WriteFile(file, append(text, p.text...), 0o600); err != nil {
+	if err := os.WriteFile(file, append(text, p.text...), cmp.Or(p.mode, 0o600)); err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(t.Context(), c.program, "doctor", "--config", file, "--json", "--graph-token-file", c.token)
@@ -160,6 +162,14 @@ var ailments = map[string]struct {
 			t.Fatal(err)
 		}
 	}, 0, "configuration.readers", doctor.Warning, "chmod 600", nil},
+	"a secret's file that everybody may read": {func(t *testing.T, c *clinic, p *patient) {
+		file := filepath.Join(t.TempDir(), "signing")
+		if err := os.WriteFile(file, []byte(c.kept.SlackSigning), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		p.cfg.Slack.SigningSecret, p.environ = "", []string{"BELAY_SLACK_SIGNING_SECRET_FILE=" + file}
+	}, 0, "configuration.readers", doctor.Warning, "slack.signing_secret_file", nil},
+	"a configuration that everybody may read": {func(_ *testing.T, _ *clinic, p *patient) { p.mode = 0o644 }, 0, "configuration.readers", doctor.Warning, "a secret in it", nil},
 	"no network": {func(_ *testing.T, _ *clinic, p *patient) {
 		e := &p.cfg.Endpoints
 		e.Login, e.BotLogin, e.Slack, e.BotOpenID, e.Graph, e.ARM = "https://127.0.0.1:1", "https://127.0.0.1:2", "https://127.0.0.1:3", "https://127.0.0.1:4/keys", "https://127.0.0.1:5", "https://127.0.0.1:6"

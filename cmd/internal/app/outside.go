@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/knadh/koanf/v2"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/belaybot/belay/pim/signin"
@@ -27,6 +28,23 @@ func (c Config) Outside() (*http.Client, error) {
 	}
 	limitEgress(client, c, prometheus.NewRegistry())
 	return client, nil
+}
+
+// SecretFiles are the files that hold secrets one by one: key → path, of a configuration that Load
+// took.
+func SecretFiles(path string, environ []string) map[string]string {
+	all := map[string]string{}
+	l := loader{k: koanf.New("."), settings: Settings(), at: map[string]bool{}}
+	if text, err := os.ReadFile(path); err != nil || !l.file(path, text) {
+		return all
+	}
+	l.environment(environ)
+	for _, s := range l.settings {
+		if file := l.k.String(s.Path + "_file"); s.secret() && file != "" {
+			all[s.Path+"_file"] = file
+		}
+	}
+	return all
 }
 
 // Credential is how Belay proves to Entra which application it is.

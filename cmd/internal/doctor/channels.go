@@ -71,7 +71,7 @@ func seen(gone, hidden []string, mend, first, good string) says {
 func connectorAt(c app.Config) string {
 	at := c.Teams.ServiceURL
 	if at == "" && len(c.Teams.ServiceHosts) > 0 {
-		at = "https://" + c.Teams.ServiceHosts[0]
+		at = "https://" + c.Teams.ServiceHosts[0] + "/teams"
 	}
 	if at == "" {
 		at = teams.DefaultServiceURL

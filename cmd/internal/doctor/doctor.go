@@ -45,10 +45,11 @@ type Options struct {
 	// SlackManifest is an app configuration token of Slack of the person who asks, by which
 	// the app's manifest is read. Empty: it is not.
 	SlackManifest string
-	File          string           // the configuration, to look at who may read it; empty: it is not
-	Offline       bool             // reach nothing outside
-	Limit         time.Duration    // for everything together; 0: ten seconds
-	Now           func() time.Time // wall clock; nil: time.Now
+	Files         map[string]string // that hold secrets one by one: key → path
+	File          string            // the configuration, to look at who may read it; empty: it is not
+	Offline       bool              // reach nothing outside
+	Limit         time.Duration     // for everything together; 0: ten seconds
+	Now           func() time.Time  // wall clock; nil: time.Now
 }
 
 // grace is what a check may take to put into words that its time is up.

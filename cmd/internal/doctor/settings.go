@@ -41,6 +41,9 @@ func (v *visit) readers() says {
 			}
 		}
 	}
+	for key, path := range v.files {
+		hold[path] = key
+	}
 	for _, h := range v.held() {
 		if h.certificate != "" {
 			hold[h.certificate] = h.section + ".certificate_file, with a private key in it"

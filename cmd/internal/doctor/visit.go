@@ -30,6 +30,7 @@ import (
 type visit struct {
 	cfg     app.Config
 	file    string
+	files   map[string]string
 	offline bool // nothing outside is reached
 	now     func() time.Time
 	http    *http.Client
@@ -85,7 +86,7 @@ func newVisit(ctx context.Context, cfg app.Config, o Options) (*visit, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := &visit{cfg: cfg, file: o.File, offline: o.Offline, now: o.Now, http: client, limit: o.Limit}
+	v := &visit{cfg: cfg, file: o.File, files: o.Files, offline: o.Offline, now: o.Now, http: client, limit: o.Limit}
 	v.ownToken = v.tokenOf(ctx, credential, cfg.Endpoints.Login, cfg.Entra.ClientID, cfg.Entra.GraphResource+"/.default")
 	v.azureToken = v.tokenOf(ctx, credential, cfg.Endpoints.Login, cfg.Entra.ClientID, cfg.Entra.ARMResource+"/.default")
 	v.ownClaims = sync.OnceValues(func() (claims, error) {
