@@ -56,7 +56,7 @@ func TestTeamsVersionsGrow(t *testing.T) {
 		id    string
 		slash bool
 	}{{"", false}, {"", true}, {clientID, false}, {clientID, true}} {
-		v := Teams{SignOnID: p.id}.version(p.slash)
+		v := Teams{SignOnID: p.id}.Version(p.slash)
 		if v <= last {
 			t.Errorf("%s follows %s", v, last)
 		}

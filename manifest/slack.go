@@ -7,6 +7,11 @@ func SlackScopes() []string {
 	return []string{"commands", "chat:write", "im:write", "users:read", "users:read.email"}
 }
 
+// SlackBotEvents are what Slack tells Belay of by itself.
+func SlackBotEvents() []string {
+	return []string{"app_home_opened", "app_uninstalled", "tokens_revoked", "user_change"}
+}
+
 // SlackSignInScopes are asked of a person who links, and of nobody else.
 // Source: the guide "Sign in with Slack (OpenID Connect)" on docs.slack.dev,
 // which lists them under the user scopes of the app.
@@ -85,7 +90,7 @@ func Slack(a App) ([]byte, error) {
 	}}
 	m.OAuth.Redirects = []string{a.at(SlackCallback)}
 	m.OAuth.Scopes.User, m.OAuth.Scopes.Bot = SlackSignInScopes(), SlackScopes()
-	m.Settings.Events.URL, m.Settings.Events.Bot = a.at(SlackEvents), []string{"app_home_opened", "app_uninstalled", "tokens_revoked", "user_change"}
+	m.Settings.Events.URL, m.Settings.Events.Bot = a.at(SlackEvents), SlackBotEvents()
 	m.Settings.Interactivity.Enabled = true
 	m.Settings.Interactivity.URL, m.Settings.Interactivity.Options = a.at(SlackInteractions), a.at(SlackOptions)
 	return indented(m)

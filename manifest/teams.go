@@ -17,9 +17,9 @@ type Teams struct {
 	SignOnID string
 }
 
-// version is that of a package. Teams takes a package as an update of an installed one
+// Version is that of a package. Teams takes a package as an update of an installed one
 // only when its version is greater, so that what has more is the later.
-func (t Teams) version(slash bool) string {
+func (t Teams) Version(slash bool) string {
 	n := 0
 	if slash {
 		n++
@@ -124,7 +124,7 @@ func (t Teams) manifest(slash bool) ([]byte, error) {
 		return nil, errors.New("the bot id must be the bot's Microsoft App ID (a GUID)")
 	}
 	var m teamsManifest
-	m.Manifest, m.Version = "1.19", t.version(slash)
+	m.Manifest, m.Version = "1.19", t.Version(slash)
 	if slash {
 		m.Manifest = "1.29"
 	}

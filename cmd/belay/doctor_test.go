@@ -2,9 +2,12 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -78,6 +81,32 @@ func TestDoctor(t *testing.T) {
 	}
 }
 
+// The report for programs keeps its names. Whoever changes them raises reportSchema.
+func TestDoctorReport(t *testing.T) {
+	file, _ := installation(t, closed(t))
+	for _, args := range [][]string{{"--offline"}, {}} {
+		stdout, _, _ := belay(t, append([]string{"doctor", "--config", file, "--json"}, args...)...)
+		var members map[string]json.RawMessage
+		var findings struct{ Findings []map[string]string }
+		if err := errors.Join(json.Unmarshal([]byte(stdout), &members), json.Unmarshal([]byte(stdout), &findings)); err != nil {
+			t.Fatalf("%v: %s", err, stdout)
+		}
+		if got := slices.Sorted(maps.Keys(members)); !slices.Equal(got, []string{"faults", "findings", "schema", "unknown", "warnings"}) || string(members["schema"]) != "1" {
+			t.Errorf("%v, schema %s", got, members["schema"])
+		}
+		if strings.Count(stdout, "\n") != 1 || len(findings.Findings) == 0 {
+			t.Errorf("%d findings in %d lines", len(findings.Findings), strings.Count(stdout, "\n"))
+		}
+		for _, f := range findings.Findings {
+			for name := range f {
+				if !slices.Contains([]string{"check", "group", "looked_at", "verdict", "found", "mend"}, name) {
+					t.Errorf("a finding has %q", name)
+				}
+			}
+		}
+	}
+}
+
 func TestDoctorRefused(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "belay.yaml")
 	if err := os.WriteFile(file, []byte("public_url: nowhere\nentra: {tenant_id: x}\n"), 0o600); err != nil {
@@ -106,11 +135,11 @@ func TestDoctorTokens(t *testing.T) {
 		file    string
 		environ []string
 	}{"": {}, "from-the-file": {file, environ}, "from-the-environment": {"", environ}} {
-		if got, err := (&doctorCommand{GraphTokenFile: c.file}).token(c.environ); err != nil || got != want {
+		if got, err := lent(c.file, operatorToken, c.environ); err != nil || got != want {
 			t.Errorf("%q, %v, want %q", got, err, want)
 		}
 	}
-	if _, err := (&doctorCommand{GraphTokenFile: file + ".missing"}).token(nil); err == nil {
+	if _, err := lent(file+".missing", operatorToken, nil); err == nil {
 		t.Error("a missing file is nothing to it")
 	}
 }

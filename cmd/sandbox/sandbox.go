@@ -250,7 +250,7 @@ func (s *sandbox) simulate(m manners) (err error) {
 			return token
 		}}
 	}
-	s.teams, err = teamstest.New(teamstest.Options{TenantID: tenantID, AppID: belayApp, AppSecret: s.kept.EntraSecret, App: s.urls[atBot], SignOn: clients,
+	s.teams, err = teamstest.New(teamstest.Options{TenantID: tenantID, AppID: belayApp, AppSecret: s.kept.EntraSecret, Certificates: m.registered, App: s.urls[atBot], SignOn: clients,
 		File: filepath.Join(s.dir, "teams.json"), Unhandled: unhandled, Unkind: m.teams})
 	if err != nil {
 		return err

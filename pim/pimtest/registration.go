@@ -21,6 +21,8 @@ type Registration struct {
 	TokenVersion int       // api.requestedAccessTokenVersion; 0: null
 	URIs         []string  // identifierUris
 	Personal     bool      // one person consented, and no administrator for everybody
+	Packages     []string  // versions of the Teams app in the organisation's catalogue
+	Catalogue    bool      // an operator's token may read the catalogue
 	Roles        []string  // directory roles of the service principal, by template id
 }
 
@@ -46,6 +48,8 @@ func (t *Tenant) registrationRoutes() []route {
 		{method: http.MethodGet, path: "v1.0/applications" + own, delegated: person, app: app, shape: applicationShape(), do: getApplication},
 		{method: http.MethodGet, path: "v1.0/servicePrincipals" + own + "/oauth2PermissionGrants", delegated: granted, app: grants, shape: grantShape(), do: listGrants},
 	}
+	list = append(list, route{method: http.MethodGet, path: "v1.0/appCatalogs/teamsApps", delegated: []string{"AppCatalog.Read.All", "AppCatalog.ReadWrite.All", "AppCatalog.Submit"},
+		shape: catalogueShape(), do: listPackages})
 	for _, id := range []string{t.opt.App.ClientID, graphAppID, armAppID} {
 		list = append(list, route{method: http.MethodGet, path: "v1.0/servicePrincipals(appId='" + id + "')", delegated: person, app: app,
 			shape: principalShape(), do: func(c *call) (result, *GraphError) {
@@ -75,11 +79,37 @@ func grantShape() shape {
 	return shape{typ: "oAuth2PermissionGrant", props: []string{"id", "clientId", "consentType", "principalId", "resourceId", "scope"}, options: []string{"$top"}}
 }
 
+func catalogueShape() shape {
+	return shape{typ: "teamsApp", props: []string{"id", "externalId", "displayName", "distributionMethod", "appDefinitions"}, filters: []string{"externalId"}, expands: []string{"appDefinitions"}}
+}
+
+// listPackages shows the Teams app. Source: "List teamsApp" of the Graph reference.
+func listPackages(c *call) (result, *GraphError) {
+	var rows, definitions []obj
+	for _, version := range c.t.opt.App.Registration.Packages {
+		definitions = append(definitions, obj{"id": derivedID(c.t.opt.TenantID, "package "+version), "version": version, "publishingState": "published"})
+	}
+	if len(definitions) > 0 {
+		rows = append(rows, obj{"id": derivedID(c.t.opt.TenantID, "Teams app"), "externalId": strings.ToLower(c.t.opt.App.ClientID), "displayName": c.t.opt.App.Name,
+			"distributionMethod": "organization", "appDefinitions": definitions})
+	}
+	return c.list(catalogueShape(), "appCatalogs/teamsApps", rows, nil)
+}
+
 func getApplication(c *call) (result, *GraphError) {
 	app := c.t.opt.App
 	reg, now := app.Registration, c.t.wall()
 	if reg.Audience == "" {
 		reg.Audience = "AzureADMyOrg"
+	}
+	offered, clients := []obj{}, []obj{}
+	if app.URI != "" {
+		reg.URIs, reg.TokenVersion = append([]string{app.URI}, reg.URIs...), 2
+		id := derivedID(c.t.opt.TenantID, accessAsUser)
+		offered = append(offered, obj{"id": id, "value": accessAsUser, "isEnabled": true, "type": "Admin"})
+		for _, client := range app.Clients {
+			clients = append(clients, obj{"appId": client, "delegatedPermissionIds": []string{id}})
+		}
 	}
 	secrets, keys, claims := []obj{}, []obj{}, []obj{}
 	if app.ClientSecret != "" {
@@ -107,7 +137,7 @@ func getApplication(c *call) (result, *GraphError) {
 		"web": obj{"redirectUris": append([]string{}, app.RedirectURIs...), "homePageUrl": nil, "logoutUrl": nil,
 			"implicitGrantSettings": obj{"enableIdTokenIssuance": reg.Implicit, "enableAccessTokenIssuance": reg.Implicit}},
 		"spa": obj{"redirectUris": []string{}}, "publicClient": obj{"redirectUris": []string{}},
-		"api":                 obj{"requestedAccessTokenVersion": version, "oauth2PermissionScopes": []obj{}},
+		"api":                 obj{"requestedAccessTokenVersion": version, "oauth2PermissionScopes": offered, "preAuthorizedApplications": clients},
 		"optionalClaims":      obj{"idToken": claims, "accessToken": []obj{}, "saml2Token": []obj{}},
 		"passwordCredentials": secrets, "keyCredentials": keys,
 	})
@@ -141,8 +171,12 @@ func (t *Tenant) CLIToken(user string) (token string, err error) {
 		if u == nil {
 			return fmt.Errorf("pimtest: no user %s", user)
 		}
+		scopes := "Application.ReadWrite.All Directory.AccessAsUser.All User.Read.All"
+		if t.opt.App.Registration.Catalogue {
+			scopes += " AppCatalog.Read.All"
+		}
 		token, err = t.accessToken(graphResource, time.Hour, jwt.MapClaims{"oid": u.ID, "sub": t.pairwise(u.ID), "idtyp": "user", "appid": cliAppID,
-			"scp": "Application.ReadWrite.All Directory.AccessAsUser.All User.Read.All", "upn": u.UPN})
+			"scp": scopes, "upn": u.UPN})
 		return err
 	})
 }

@@ -73,7 +73,8 @@ func Check(address string) error {
 	return err
 }
 
-// Probe connects as Open does and looks at the schema, if it is there. It changes nothing.
+// Probe connects as Open does and looks at the schema, or whether it could be made, and at what the
+// user may do. It changes nothing.
 // Errors as Open.
 func Probe(ctx context.Context, opt Options) error {
 	config, err := configure(opt.filled())
@@ -88,11 +89,13 @@ func Probe(ctx context.Context, opt Options) error {
 	if err != nil {
 		return s.fail(err)
 	}
-	err = s.checkVersion(ctx, conn)
-	_ = conn.Close(ctx) // it is gone either way
-	if errors.Is(err, errNoSchema) {
-		return nil
+	switch err = s.checkVersion(ctx, conn); {
+	case errors.Is(err, errNoSchema):
+		err = s.checkRoom(ctx, conn)
+	case err == nil:
+		err = s.checkRights(ctx, conn)
 	}
+	_ = conn.Close(ctx) // it is gone either way
 	return err
 }
 

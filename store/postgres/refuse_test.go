@@ -18,6 +18,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/belaybot/belay/store"
 	"github.com/belaybot/belay/store/postgres"
 	"github.com/belaybot/belay/store/postgres/postgrestest"
@@ -35,9 +37,7 @@ func refused(t *testing.T, opt postgres.Options, want postgres.Reason) {
 		return
 	}
 	wantReason(t, err, want)
-	if want != postgres.NoSchema && want != postgres.Foreign { // which only a start finds
-		wantReason(t, postgres.Probe(t.Context(), postgres.Hasty(opt)), want)
-	}
+	wantReason(t, postgres.Probe(t.Context(), postgres.Hasty(opt)), want)
 	if strings.Contains(fmt.Sprintf("%v %+v %#v", err, err, err), password) {
 		t.Errorf("the password is in %#v", err)
 	}
@@ -106,6 +106,54 @@ func TestWhoIsRefused(t *testing.T) {
 	}
 	entra.Password = func(context.Context) (string, error) { return "", errors.New("no identity here") }
 	refused(t, entra, postgres.SignIn)
+}
+
+// A user may connect and see the schema, and not do what Belay must: an update finds that, and a probe before.
+func TestProbeSeesRights(t *testing.T) {
+	srv := postgrestest.Start(t)
+	if err := srv.Exec("create user maker", "create user reader", "create database shared owner maker"); err != nil {
+		t.Fatal(err)
+	}
+	owner := postgres.Options{URL: srv.URL("maker", "shared")}
+	if err := postgres.Probe(t.Context(), owner); err != nil {
+		t.Errorf("nothing is there yet: %v", err)
+	}
+	s := open(t, owner)
+	if err := s.Update(t.Context(), func(tx store.Tx) error { return put(tx, "k", "v") }); err != nil {
+		t.Fatal(err)
+	}
+	if err := postgres.Probe(t.Context(), owner); err != nil {
+		t.Errorf("its owner: %v", err)
+	}
+	conn, err := pgx.Connect(t.Context(), srv.URL("maker", "shared"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.WithoutCancel(t.Context()))
+	reader := postgres.Options{URL: srv.URL("reader", "shared")}
+	for _, step := range []struct {
+		grant string
+		want  string // that the user may not; empty: nothing
+	}{
+		{"grant usage on schema belay to reader; grant select on all tables in schema belay to reader", "make tables"},
+		{"grant create on schema belay to reader", "read and write format"},
+		{"grant insert, update, delete on all tables in schema belay to reader", ""},
+	} {
+		if _, err := conn.Exec(t.Context(), step.grant); err != nil {
+			t.Fatal(err)
+		}
+		err := postgres.Probe(t.Context(), reader)
+		if step.want == "" {
+			if err != nil {
+				t.Error(err)
+			}
+			continue
+		}
+		wantReason(t, err, postgres.Denied)
+		if !strings.Contains(fmt.Sprint(err), step.want) {
+			t.Errorf("%v does not name %q", err, step.want)
+		}
+	}
 }
 
 func TestWhichServersAreRefused(t *testing.T) {

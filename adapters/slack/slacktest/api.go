@@ -140,6 +140,9 @@ func (w *Workspace) serveMethod(rw http.ResponseWriter, r *http.Request) {
 
 // call carries a call out. Under the lock.
 func (w *Workspace) call(name string, a args, r *http.Request) (map[string]any, *problem) {
+	if name == "apps.manifest.export" {
+		return w.exportManifest(a, r)
+	}
 	m, ok := w.methods[name]
 	if !ok {
 		w.shout("the bot called the unknown method %q", name)
@@ -189,6 +192,21 @@ func bearer(r *http.Request, a args) (string, *problem) {
 		return "", fail("invalid_auth")
 	}
 	return token, nil
+}
+
+// exportManifest takes an app configuration token and no bot's. Source: the method page on
+// docs.slack.dev.
+func (w *Workspace) exportManifest(a args, r *http.Request) (map[string]any, *problem) {
+	token, p := bearer(r, a)
+	switch {
+	case p != nil:
+		return nil, p
+	case w.opts.ConfigToken == "" || subtle.ConstantTimeCompare([]byte(token), []byte(w.opts.ConfigToken)) != 1:
+		return nil, fail("invalid_auth")
+	case a["app_id"] != w.opts.AppID:
+		return nil, fail("invalid_app_id")
+	}
+	return map[string]any{"ok": true, "manifest": json.RawMessage(w.opts.Manifest)}, nil
 }
 
 // authentic says whether the bot's token came.

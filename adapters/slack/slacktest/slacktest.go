@@ -60,6 +60,9 @@ type Options struct {
 	// not among them answers missing_scope, and every answer to the bot names them in
 	// X-OAuth-Scopes.
 	Scopes []string
+	// Manifest is the app's manifest as JSON, which apps.manifest.export shows to the
+	// app configuration token ConfigToken.
+	Manifest, ConfigToken string
 	// NoHome is an app whose manifest does not switch its Home tab on: it cannot be
 	// opened, and views.publish answers not_enabled.
 	NoHome bool

@@ -72,7 +72,7 @@ func (t *Teams) token(w http.ResponseWriter, r *http.Request) {
 	}
 	form := r.PostForm
 	for name := range form {
-		if !slices.Contains([]string{"client_id", "client_secret", "grant_type", "scope", "claims", "client_info"}, name) {
+		if !slices.Contains([]string{"client_id", "client_secret", "grant_type", "scope", "claims", "client_info", "client_assertion", "client_assertion_type"}, name) {
 			t.report("Login knows no token parameter %q", name)
 		}
 	}
@@ -84,21 +84,46 @@ func (t *Teams) token(w http.ResponseWriter, r *http.Request) {
 		t.tokenError(w, http.StatusBadRequest, "unsupported_grant_type", 70003, "The app requested an unsupported grant type.")
 	case !strings.EqualFold(form.Get("client_id"), t.options.AppID):
 		t.tokenError(w, http.StatusBadRequest, "unauthorized_client", 700016, "Application was not found in the directory.")
+	case form.Get("client_assertion") != "":
+		if !t.proven(form.Get("client_assertion")) {
+			t.tokenError(w, http.StatusUnauthorized, "invalid_client", 700027, "Client assertion failed signature validation.")
+			return
+		}
+		t.grant(w, form, key)
 	case subtle.ConstantTimeCompare([]byte(form.Get("client_secret")), []byte(t.options.AppSecret)) != 1:
 		t.tokenError(w, http.StatusUnauthorized, "invalid_client", 7000215, "Invalid client secret provided.")
-	case !isConnectorScope(form):
-		t.tokenError(w, http.StatusBadRequest, "invalid_scope", 1002012, "The provided value for scope is not valid. Client credential flows must have a scope value with /.default suffixed to the resource identifier.")
 	default:
-		now := t.options.Now()
-		writeJSON(w, http.StatusOK, map[string]any{
-			"token_type": "Bearer", "expires_in": 3599, "ext_expires_in": 3599,
-			"access_token": signed(jwt.SigningMethodRS256, jwt.MapClaims{
-				"aud": connectorAudience, "iss": t.stsIssuer(), "tid": t.options.TenantID, "appid": t.options.AppID,
-				"appidacr": "1", "ver": "1.0", "uti": uuid.NewString(),
-				"iat": now.Unix(), "nbf": now.Unix(), "exp": now.Add(3599 * time.Second).Unix(),
-			}, key.KID, key.key),
-		})
+		t.grant(w, form, key)
 	}
+}
+
+// grant gives a token to a bot that has proven itself.
+func (t *Teams) grant(w http.ResponseWriter, form url.Values, key signer) {
+	if !isConnectorScope(form) {
+		t.tokenError(w, http.StatusBadRequest, "invalid_scope", 1002012, "The provided value for scope is not valid. Client credential flows must have a scope value with /.default suffixed to the resource identifier.")
+		return
+	}
+	now := t.options.Now()
+	writeJSON(w, http.StatusOK, map[string]any{
+		"token_type": "Bearer", "expires_in": 3599, "ext_expires_in": 3599,
+		"access_token": signed(jwt.SigningMethodRS256, jwt.MapClaims{
+			"aud": connectorAudience, "iss": t.stsIssuer(), "tid": t.options.TenantID, "appid": t.options.AppID,
+			"appidacr": "1", "ver": "1.0", "uti": uuid.NewString(),
+			"iat": now.Unix(), "nbf": now.Unix(), "exp": now.Add(3599 * time.Second).Unix(),
+		}, key.KID, key.key),
+	})
+}
+
+// proven says whether one of the bot's certificates signed an assertion of it, which is still good.
+func (t *Teams) proven(assertion string) bool {
+	for _, cert := range t.options.Certificates {
+		_, err := jwt.Parse(assertion, func(*jwt.Token) (any, error) { return cert.PublicKey, nil }, jwt.WithValidMethods([]string{"RS256", "PS256"}),
+			jwt.WithIssuer(t.options.AppID), jwt.WithSubject(t.options.AppID), jwt.WithExpirationRequired(), jwt.WithTimeFunc(t.options.Now))
+		if err == nil && t.options.Now().Before(cert.NotAfter) {
+			return true
+		}
+	}
+	return false
 }
 
 // isConnectorScope allows the scopes that Microsoft's libraries always add.

@@ -21,6 +21,7 @@ package teamstest
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/http"
@@ -36,7 +37,9 @@ type Options struct {
 	TenantID  string // Entra tenant: a GUID
 	AppID     string // the bot's Entra application: a GUID
 	AppSecret string // its client secret
-	BotName   string // how the bot is called in Teams; default "Belay"
+	// Certificates prove the bot instead of its secret, by an assertion that one signed.
+	Certificates []*x509.Certificate
+	BotName      string // how the bot is called in Teams; default "Belay"
 
 	// App is the base URL of the bot; activities go to App + "/api/messages".
 	// It may be given later by SetApp.

@@ -30,7 +30,7 @@ type slackError string
 // Error names Slack's code.
 func (e slackError) Error() string { return "Slack refuses it: " + string(e) }
 
-func (v *visit) workspace(ctx context.Context) {
+func (v *visit) workspace(ctx context.Context, manifestToken string) {
 	api, token := strings.TrimRight(v.cfg.Endpoints.Slack, "/")+"/api/", string(v.cfg.Slack.BotToken)
 	own := func() (string, error) { return token, nil }
 	v.slack = v.asks(ctx, own, http.MethodPost, api+"auth.test")
@@ -57,6 +57,14 @@ func (v *visit) workspace(ctx context.Context) {
 		}
 		return v.ask(ctx, http.MethodGet, api+"bots.info?bot="+url.QueryEscape(s.Bot), token)
 	})
+	v.slackAsks = func(method string, arguments url.Values) (answer, error) {
+		return v.ask(ctx, http.MethodGet, api+method+"?"+arguments.Encode(), token)
+	}
+	v.slackSignIn = sync.OnceValues(func() (answer, error) { return v.post(ctx, api+"openid.connect.token", v.madeUpCode()) })
+	v.slackManifest = sync.OnceValues(func() (answer, error) {
+		return v.ask(ctx, http.MethodGet, api+"apps.manifest.export?app_id="+url.QueryEscape(v.cfg.Slack.AppID), manifestToken)
+	})
+	v.mayManifest = manifestToken != ""
 }
 
 const mendSlack = "Take it anew from the app's page on api.slack.com/apps: OAuth & Permissions, Bot User OAuth Token."
@@ -79,13 +87,16 @@ func (v *visit) slackToken() says {
 	return ok("it does")
 }
 
-const noSlack = "Slack did not answer for the token"
+const (
+	noSlack     = "Slack did not answer"
+	mendNoSlack = "Mend slack.token first."
+)
 
 func (v *visit) slackWorkspace() says {
 	s, err := v.slackSelf()
 	switch {
 	case err != nil:
-		return unsure(noSlack, "Mend slack.token first.")
+		return unsure(noSlack, mendNoSlack)
 	case s.Team != v.cfg.Slack.TeamID:
 		return fault("the token is of the workspace "+s.Team+", and slack.team_id is "+v.cfg.Slack.TeamID, "Set slack.team_id, or take the token of the right workspace.")
 	}
@@ -96,7 +107,7 @@ func (v *visit) slackScopes() says {
 	s, err := v.slackSelf()
 	switch {
 	case err != nil:
-		return unsure(noSlack, "Mend slack.token first.")
+		return unsure(noSlack, mendNoSlack)
 	case !s.named:
 		return unsure("Slack does not say which it has", "Look at the app's page on api.slack.com/apps: OAuth & Permissions, Bot Token Scopes.")
 	}
@@ -124,7 +135,7 @@ func (v *visit) slackScopes() says {
 func (v *visit) slackApp() says {
 	a, err := v.slackBot()
 	if err != nil {
-		return unsure(noSlack, "Mend slack.token first.")
+		return unsure(noSlack, mendNoSlack)
 	}
 	var info struct {
 		OK  bool `json:"ok"`
@@ -154,9 +165,9 @@ type metadata struct {
 }
 
 func (v *visit) connector(ctx context.Context) {
-	page := v.asks(ctx, nil, http.MethodGet, v.cfg.Endpoints.BotOpenID)
+	v.page = v.asks(ctx, nil, http.MethodGet, v.cfg.Endpoints.BotOpenID)
 	v.metadata = sync.OnceValues(func() (m metadata, err error) {
-		a, err := page()
+		a, err := v.page()
 		if err != nil {
 			return m, err
 		}

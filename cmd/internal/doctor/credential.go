@@ -28,8 +28,10 @@ func (v *visit) credentialKind() says {
 				"Use workload identity federation ("+h.section+".federated_token_file), or else a certificate ("+h.section+".certificate_file)."))
 		case h.certificate != "":
 			all = append(all, ok("a certificate"))
-		default:
+		case h.token != "":
 			all = append(all, ok("workload identity federation"))
+		default:
+			all = append(all, ok("a managed identity"))
 		}
 	}
 	return worst(all)

@@ -42,9 +42,14 @@ type Options struct {
 	// Operator is a token for Microsoft Graph of the person who asks, by which the
 	// registration is read: Belay itself may not. Empty: it is tried without.
 	Operator string
-	Offline  bool             // reach nothing outside
-	Limit    time.Duration    // for everything together; 0: ten seconds
-	Now      func() time.Time // wall clock; nil: time.Now
+	// SlackManifest is an app configuration token of Slack of the person who asks, by which
+	// the app's manifest is read. Empty: it is not.
+	SlackManifest string
+	Files         map[string]string // that hold secrets one by one: key → path
+	File          string            // the configuration, to look at who may read it; empty: it is not
+	Offline       bool              // reach nothing outside
+	Limit         time.Duration     // for everything together; 0: ten seconds
+	Now           func() time.Time  // wall clock; nil: time.Now
 }
 
 // grace is what a check may take to put into words that its time is up.
@@ -68,6 +73,9 @@ func ok(found string) says           { return says{OK, found, ""} }
 func fault(found, mend string) says  { return says{Fault, found, mend} }
 func warn(found, mend string) says   { return says{Warning, found, mend} }
 func unsure(found, mend string) says { return says{Unknown, found, mend} }
+
+// notAsked is the verdict of what is outside, where nothing outside is to be reached.
+var notAsked = unsure("not looked at, because --offline was given", "")
 
 // Examine makes every check that applies to cfg, which must be valid.
 func Examine(ctx context.Context, cfg app.Config, o Options) ([]Finding, error) {
@@ -94,18 +102,27 @@ func Examine(ctx context.Context, cfg app.Config, o Options) ([]Finding, error) 
 		answer := make(chan says, 1) // a check that comes too late finds nobody, and ends
 		asked, answers = append(asked, c), append(answers, answer)
 		if o.Offline && !c.local {
-			answer <- unsure("not looked at, because --offline was given", "")
+			answer <- notAsked
 			continue
 		}
 		go func() { answer <- c.do(v) }()
 	}
-	var all []Finding
+	said := make([]says, len(asked))
+	dark := false
 	for n, c := range asked {
 		var s says
 		select {
 		case s = <-answers[n]:
 		case <-late.Done():
 			s = unsure("it took too long", "Try again; what it waits for is among the faults.")
+		}
+		said[n], dark = s, dark || c.id == network && s.verdict == Fault
+	}
+	var all []Finding
+	for n, c := range asked {
+		s := said[n]
+		if dark && !c.local && s.verdict == Unknown { // one thing hides many: it is said once
+			s = unlit
 		}
 		all = append(all, Finding{Check: c.id, Group: c.group, Looked: c.looked, Verdict: s.verdict, Found: printable(s.found), Mend: printable(s.mend)})
 	}

@@ -15,7 +15,9 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/belaybot/belay/cmd/internal/app"
+	"github.com/belaybot/belay/manifest"
 	"github.com/belaybot/belay/pim"
+	"github.com/belaybot/belay/pim/signin"
 )
 
 // A sound world has nothing to mend but the client secret, and what cannot be looked
@@ -29,7 +31,7 @@ func TestSound(t *testing.T) {
 		switch check {
 		case "credential.kind":
 			want = Warning
-		case "arm.read", "slack.signing":
+		case "arm.read", "slack.signing", "serving":
 			want = Unknown
 		}
 		if f.Verdict != want {
@@ -44,7 +46,7 @@ func TestSound(t *testing.T) {
 	// It reads, and nothing else.
 	for _, call := range w.calls {
 		if name, rest, _ := strings.Cut(call, " "); !strings.HasPrefix(rest, "GET ") && !strings.HasPrefix(rest, "HEAD ") &&
-			!strings.HasSuffix(rest, "/oauth2/v2.0/token") && rest != "POST /api/auth.test" {
+			!strings.HasSuffix(rest, "/oauth2/v2.0/token") && rest != "POST /api/auth.test" && rest != "POST /api/openid.connect.token" {
 			t.Errorf("it calls %s: %s", name, rest)
 		}
 	}
@@ -148,6 +150,19 @@ func mode(path func(*world) string, m os.FileMode) func(*world) {
 	return func(w *world) { w.must(os.Chmod(path(w), m)) }
 }
 
+// written puts something else into a file.
+func written(path func(*world) string, text string) func(*world) {
+	return func(w *world) { w.must(os.WriteFile(path(w), []byte(text), 0o600)) }
+}
+
+// calendar gives the world a calendar with one holiday.
+func calendar(day string) func(*world) {
+	return func(w *world) {
+		w.cfg.Alerts.Enabled, w.cfg.Alerts.Holidays = true, filepath.Join(w.t.TempDir(), "holidays.ics")
+		w.must(os.WriteFile(w.cfg.Alerts.Holidays, []byte("BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nDTSTART;VALUE=DATE:"+day+"\r\nSUMMARY:A day\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"), 0o600))
+	}
+}
+
 // broken are set-ups with one thing wrong, and some with one thing that is unusual.
 // No other check may be at fault or warn; what is unknown because of it is not
 // listed. says must stand in what the first check found or in how it is mended.
@@ -244,6 +259,21 @@ var broken = map[string]struct {
 		w.tenant.App.Registration.URIs, w.tenant.App.Registration.TokenVersion = []string{"api://belay"}, 2
 	}, "registration.version", map[string]Verdict{"registration.version": OK}, nil},
 
+	"single sign-on, and a registration that is not ready": {func(w *world) {
+		w.cfg.Teams.SingleSignOn = true
+		w.tenant.App.Registration.Packages = []string{"1.2.0"}
+	}, "registration.sign_on", map[string]Verdict{"registration.sign_on": Fault}, []string{manifest.AppURI(clientID), "access_as_user", "entra-single-sign-on.sh"}},
+	"single sign-on, and a client that is not authorized": {func(w *world) {
+		w.cfg.Teams.SingleSignOn = true
+		w.tenant.App.URI, w.tenant.App.Clients = manifest.AppURI(clientID), signin.TeamsClients()[:1]
+		w.tenant.App.Registration.Packages = []string{"1.2.0"}
+	}, "registration.sign_on", map[string]Verdict{"registration.sign_on": Fault}, []string{signin.TeamsClients()[1]}},
+	"single sign-on": {func(w *world) {
+		w.cfg.Teams.SingleSignOn = true
+		w.tenant.App.URI, w.tenant.App.Clients = manifest.AppURI(clientID), signin.TeamsClients()
+		w.tenant.App.Registration.Packages = []string{"1.2.0"}
+	}, "registration.sign_on", map[string]Verdict{"registration.sign_on": OK, "teams.package": OK, "registration.version": OK}, nil},
+
 	"Slack: a scope is missing":  {func(w *world) { w.slack.Scopes = remove(w.slack.Scopes, "users:read.email") }, "slack.scopes", map[string]Verdict{"slack.scopes": Fault}, []string{"users:read.email"}},
 	"Slack: a scope too many":    {func(w *world) { w.slack.Scopes = append(w.slack.Scopes, "channels:history") }, "slack.scopes", map[string]Verdict{"slack.scopes": Warning}, []string{"channels:history"}},
 	"Slack: another workspace":   {func(w *world) { w.slack.TeamID = "T0FABRIKAM" }, "slack.workspace", map[string]Verdict{"slack.workspace": Fault}, []string{"T0FABRIKAM", "T0CONTOSO"}},
@@ -272,10 +302,10 @@ var broken = map[string]struct {
 
 	"no security channel": {func(w *world) { w.cfg.Security.Channels, w.cfg.Notices.Default = nil, []string{"slack:C0ALL"} },
 		"security.channels", map[string]Verdict{"security.channels": Warning}, []string{"security.channels", "invite"}},
-	"no channel at all": {func(w *world) { w.cfg.Security.Channels = nil }, "security.channels", map[string]Verdict{"security.channels": Fault}, []string{"security.channels"}},
+	"no channel at all": {func(w *world) { w.cfg.Security.Channels, w.cfg.Notices.Default = nil, nil }, "security.channels", map[string]Verdict{"security.channels": Fault}, []string{"security.channels"}},
 
 	"rules that are there": {ruled(app.NoticeRule{Name: "support", Roles: []string{"reports reader"}, Groups: []string{leads}, People: []string{operator}, To: []string{"slack:C0ALL"}}),
-		"notices.rules", map[string]Verdict{"notices.rules": OK, "notices.named": OK}, []string{"support: slack:C0ALL", operator, "member"}},
+		"notices.rules", map[string]Verdict{"notices.rules": OK, "notices.named": OK}, []string{"support: slack:C0ALL", operator}},
 	"a rule that is never reached": {ruled(app.NoticeRule{Name: "all", To: []string{"slack:C0ALL"}}, app.NoticeRule{Name: "denied", Events: []string{"denied"}, Silent: true}),
 		"notices.rules", map[string]Verdict{"notices.rules": Warning}, []string{"denied is never reached", "all above it"}},
 	"a rule that forgot its channel": {ruled(app.NoticeRule{Events: []string{"denied"}}), "notices.rules", map[string]Verdict{"notices.rules": Warning}, []string{"notices.rules[0]", "silent: true"}},
@@ -300,9 +330,70 @@ var broken = map[string]struct {
 
 	"others may enter the data directory": {mode(func(w *world) string { return w.cfg.Data }, 0o755), "data.directory", map[string]Verdict{"data.directory": Fault}, []string{"0755", "chmod 700"}},
 	"others may read the keys":            {mode(func(w *world) string { return w.cfg.KeyFile() }, 0o644), "data.keys", map[string]Verdict{"data.keys": Fault}, []string{"0644", "chmod 600"}},
-	"the keys are gone":                   {func(w *world) { w.must(os.Remove(w.cfg.KeyFile())) }, "data.keys", map[string]Verdict{"data.keys": Fault}, []string{"backup"}},
-	"the database is not reached":         {func(w *world) { w.cfg.Store.PostgresURL = "postgres://belay:canary@127.0.0.1:1/belay" }, "data.database", map[string]Verdict{"data.database": Fault}, []string{"cannot be reached"}},
-	"nothing is there yet":                {func(w *world) { w.must(os.RemoveAll(w.cfg.Data)) }, "data.directory", map[string]Verdict{"data.directory": OK, "data.keys": OK}, nil},
+	"the keys are damaged":                {written(func(w *world) string { return w.cfg.KeyFile() }, "{}"), "data.keys", map[string]Verdict{"data.keys": Fault}, []string{"garbage", "backup"}},
+	"the keys are not wrapped": {func(w *world) { w.cfg.Keys.VaultKey = "https://127.0.0.1:1/keys/belay" },
+		"data.keys", map[string]Verdict{"data.keys": Fault}, []string{"belay keys wrap"}},
+	"the database is cut short":      {written(func(w *world) string { return w.cfg.Database() }, ""), "data.file", map[string]Verdict{"data.file": Fault}, []string{"empty", "belay store restore"}},
+	"the database is another file":   {written(func(w *world) string { return w.cfg.Database() }, "a letter"), "data.file", map[string]Verdict{"data.file": Fault}, []string{"foreign"}},
+	"the database cannot be written": {mode(func(w *world) string { return w.cfg.Database() }, 0o400), "data.file", map[string]Verdict{"data.file": Fault}, []string{"chmod"}},
+	"somebody else owns the keys": {func(w *world) {
+		if os.Geteuid() != 0 {
+			w.t.Skip("only root gives files away")
+		}
+		w.must(os.Chown(w.cfg.KeyFile(), 4711, -1))
+	}, "data.owner", map[string]Verdict{"data.owner": Fault}, []string{"chown 0"}},
+	"others may read the certificate's key": {func(w *world) {
+		withCertificate(365 * 24 * time.Hour)(w)
+		w.must(os.Chmod(w.cfg.Entra.CertificateFile, 0o644))
+	}, "configuration.readers", map[string]Verdict{"configuration.readers": Warning}, []string{"entra.certificate_file", "chmod 600"}},
+	"a viewer who is not there": {func(w *world) { w.cfg.Security.Viewers = []string{operator, "00000000-0000-4000-8000-00000000dead"} },
+		"settings.named", map[string]Verdict{"settings.named": Warning}, []string{"security.viewers: there is no 00000000-0000-4000-8000-00000000dead"}},
+	"nothing answers": {func(w *world) {
+		w.down = []string{"login", "graph", "arm", "public", "bot-login", "slack", "openid", "connector"}
+	},
+		"network", map[string]Verdict{"network": Fault}, []string{"none of 127.0.0.1:", "HTTPS_PROXY"}},
+	"a place of Azure that is closed": {func(w *world) {
+		w.cfg.Posture.AzureScopes = []string{"/subscriptions/5ab5c1de-0000-4000-8000-000000000001"}
+	}, "posture.scopes", map[string]Verdict{"posture.scopes": Warning}, []string{"/subscriptions/5ab5c1de", "Reader"}},
+	"Slack: the manifest of another address": {func(w *world) {
+		w.slack.Manifest = strings.ReplaceAll(w.slack.Manifest, w.cfg.PublicURL, "https://old.contoso.example")
+	},
+		"slack.manifest", map[string]Verdict{"slack.manifest": Fault}, []string{"/elevate goes to https://old.contoso.example/slack/commands", "events goes to", "redirect URLs lack"}},
+	"Slack: an old manifest": {func(w *world) {
+		w.slack.Manifest = strings.NewReplacer(`"tokens_revoked",`, "", manifest.Command, "/raise", `"socket_mode_enabled": false`, `"socket_mode_enabled": true`).Replace(w.slack.Manifest)
+	}, "slack.manifest", map[string]Verdict{"slack.manifest": Fault}, []string{"event tokens_revoked is missing", "/elevate goes to nothing", "Socket Mode"}},
+	"Slack: no token for the manifest":      {func(w *world) { w.opts.SlackManifest = "" }, "slack.manifest", map[string]Verdict{"slack.manifest": Unknown}, []string{"--slack-token-file"}},
+	"Slack: a token for another's manifest": {func(w *world) { w.slack.ConfigToken = "another" }, "slack.manifest", map[string]Verdict{"slack.manifest": Unknown}, []string{"invalid_auth"}},
+	"Slack: another client secret":          {func(w *world) { w.slack.ClientSecret = "another" }, "slack.sign_in", map[string]Verdict{"slack.sign_in": Fault}, []string{"slack.client_secret"}},
+	"Slack: another client":                 {func(w *world) { w.slack.ClientID = "another" }, "slack.sign_in", map[string]Verdict{"slack.sign_in": Fault}, []string{"slack.client_id"}},
+	"Slack: a channel that is not there": {func(w *world) { w.cfg.Security.Channels = append(w.cfg.Security.Channels, "slack:C0GONE") },
+		"slack.channels", map[string]Verdict{"slack.channels": Fault}, []string{"C0GONE", "/invite"}},
+	"Teams: a channel without the bot": {func(w *world) { w.cfg.Security.Channels = append(w.cfg.Security.Channels, "teams:"+teamsOther) },
+		"teams.channels", map[string]Verdict{"teams.channels": Fault}, []string{teamsOther, "add the Belay app"}},
+	"Teams: a channel that is not there": {func(w *world) {
+		w.cfg.Security.Channels = append(w.cfg.Security.Channels, "teams:19:gone@thread.tacv2")
+	},
+		"teams.channels", map[string]Verdict{"teams.channels": Fault}, []string{"19:gone@thread.tacv2"}},
+	"Teams: no package": {func(w *world) { w.tenant.App.Registration.Packages = nil }, "teams.package", map[string]Verdict{"teams.package": Fault}, []string{clientID, "Upload"}},
+	"Teams: a package that is too old": {func(w *world) {
+		w.cfg.Teams.SingleSignOn = true
+		w.tenant.App.URI, w.tenant.App.Clients = manifest.AppURI(clientID), signin.TeamsClients()
+	}, "teams.package", map[string]Verdict{"teams.package": Fault}, []string{"1.1.0", "1.2.0"}},
+	"Teams: a catalogue that may not be read": {func(w *world) { w.tenant.App.Registration.Catalogue = false }, "teams.package", map[string]Verdict{"teams.package": Unknown}, []string{"AppCatalog.Read.All"}},
+	"the holidays are over":                   {calendar("20200101"), "alerts.holidays", map[string]Verdict{"alerts.holidays": Warning}, []string{"2020-01-01"}},
+	"holidays to come":                        {calendar(time.Now().AddDate(1, 0, 0).Format("20060102")), "alerts.holidays", map[string]Verdict{"alerts.holidays": OK}, nil},
+	"the address's certificate is for another name": {func(w *world) {
+		_, cert := certified(w.t, time.Now().Add(-time.Hour), time.Now().AddDate(1, 0, 0), 0)
+		w.certs["public"], w.trust = cert, append(w.trust, cert)
+		w.cfg.PublicURL = strings.Replace(w.cfg.PublicURL, "127.0.0.1", "localhost", 1)
+		w.tenant.App.RedirectURIs = []string{w.cfg.PublicURL + manifest.EntraCallback}
+		w.opts.SlackManifest = ""
+	}, "address", map[string]Verdict{"address": Fault}, []string{"another name", "public_url"}},
+	"something else answers, and nobody serves": {answers("public", manifest.SlackOptions, http.StatusNotFound, ""), "address.belay", map[string]Verdict{"address.belay": Unknown}, []string{"/slack/options answers HTTP 404", "belay serve"}},
+
+	"the keys are gone":           {func(w *world) { w.must(os.Remove(w.cfg.KeyFile())) }, "data.keys", map[string]Verdict{"data.keys": Fault}, []string{"backup"}},
+	"the database is not reached": {func(w *world) { w.cfg.Store.PostgresURL = "postgres://belay:canary@127.0.0.1:1/belay" }, "data.database", map[string]Verdict{"data.database": Fault}, []string{"cannot be reached"}},
+	"nothing is there yet":        {func(w *world) { w.must(os.RemoveAll(w.cfg.Data)) }, "data.directory", map[string]Verdict{"data.directory": OK, "data.keys": OK}, nil},
 	"a file where the directory is to be": {func(w *world) {
 		w.must(os.RemoveAll(w.cfg.Data))
 		w.must(os.WriteFile(w.cfg.Data, nil, 0o600))
@@ -346,6 +437,12 @@ func TestEveryCheckIsBroken(t *testing.T) {
 		"credential.kind": true, // TestSound
 		"siem.spool":      true, // TestSpoolIsLookedAt
 		"data.space":      true, // the disk of the machine that tests
+		"data.disk":       true, // TestFileSystems
+		"data.vault":      true, // TestVaultIsAsked
+		"data.key_age":    true, // TestKeyAge
+		"network.proxy":   true, // TestProxy
+		"address.belay":   true, // TestSomethingElseAnswers
+		"serving":         true, // TestServing
 	}
 	for _, c := range broken {
 		for check, verdict := range c.want {
@@ -403,7 +500,10 @@ func TestOffline(t *testing.T) {
 		w.must(os.Chmod(w.cfg.KeyFile(), 0o644))
 	})
 	for check, f := range w.examine() {
-		local := strings.HasPrefix(check, "data.") || strings.HasPrefix(check, "credential.") || check == configuration || check == "security.channels"
+		if check == "data.key_age" || check == "data.disk" || check == "serving" {
+			continue // of a file that everybody may read nothing is read; and where the tests run is no matter
+		}
+		local := strings.HasPrefix(check, "data.") || strings.HasPrefix(check, "credential.") || strings.HasPrefix(check, configuration) || check == "security.channels"
 		if local == (f.Verdict == Unknown) {
 			t.Errorf("%+v", f)
 		}
@@ -417,10 +517,10 @@ func TestOffline(t *testing.T) {
 func TestOnlyWhatIsConfigured(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(w *world) {
-		w.cfg.Teams.AppID, w.cfg.Entra.AzureResources = "", false
+		w.cfg.Teams.AppID, w.cfg.Entra.AzureResources, w.cfg.Notices.Default = "", false, nil
 	})
 	for check := range w.examine() {
-		if strings.HasPrefix(check, "bot.") || check == "arm.read" {
+		if strings.HasPrefix(check, "bot.") || strings.HasPrefix(check, "teams.") || check == "arm.read" {
 			t.Errorf("it speaks of %s", check)
 		}
 	}

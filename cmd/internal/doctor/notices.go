@@ -45,7 +45,7 @@ func (v *visit) rules() says {
 	if len(never) > 0 {
 		return warn(strings.Join(never, "; "), "The first rule that fits decides: put the narrower rule above, or let the one above say continue: true (docs/notices.md).")
 	}
-	return ok(strings.Join(heard, "; ") + ". Belay has to be a member of each channel")
+	return ok(strings.Join(heard, "; "))
 }
 
 // named says how what rules name is read: groups and people as Belay, the list of roles as

@@ -1,7 +1,6 @@
 package doctor
 
 import (
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -9,35 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"strings"
-	"time"
 )
-
-// renewed is when a TLS certificate should have been renewed by itself.
-const renewed = 14 * 24 * time.Hour
-
-func (v *visit) address() says {
-	if strings.HasPrefix(v.cfg.PublicURL, "http://") {
-		return ok("plain http on loopback: for trying out")
-	}
-	const mend = "Renew the certificate of the proxy in front of Belay."
-	a, err := v.front()
-	var invalid x509.CertificateInvalidError
-	switch {
-	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
-		return fault("its certificate has ended", mend)
-	case err != nil && v.unreached(err).mend == mendAuthority:
-		return fault("its certificate is not trusted on this machine: browsers, Slack and Microsoft will hardly trust it either", mend)
-	case err != nil || a.tls == nil || len(a.tls.PeerCertificates) == 0:
-		return unsure("it is not reached from here; Slack, Microsoft and people reach it from elsewhere", "Open it in a browser outside.")
-	}
-	until := a.tls.PeerCertificates[0].NotAfter
-	found := "its certificate ends on " + until.UTC().Format(time.DateOnly)
-	if until.Sub(v.now()) < renewed {
-		return warn(found, mend)
-	}
-	return ok(found)
-}
 
 // collector looks whether somebody is there. It sends no trace, and not the headers that
 // are for the collector: what it answers to a read is no matter.
@@ -46,6 +17,9 @@ func (v *visit) collector() says {
 	switch {
 	case err != nil:
 		said := v.unreached(err)
+		if said.verdict == Unknown {
+			return said
+		}
 		return warn(said.found+": traces are dropped, and nothing else is affected", "Check telemetry.endpoint, DNS, the firewall and HTTPS_PROXY on this machine; endpoints.ca_file for its certificate.")
 	case a.status == http.StatusNotFound:
 		return warn("it has nothing at this path", "Name the whole address in telemetry.endpoint, which mostly ends with /v1/traces.")
@@ -63,13 +37,12 @@ func others(info fs.FileInfo) fs.FileMode {
 	return info.Mode().Perm() & 0o077
 }
 
-// alarm looks at the configuration only: whether Belay is in a channel is seen by
-// posting, and doctor posts nothing.
+// alarm looks at the configuration only: whether Belay is in a channel is another check.
 func (v *visit) alarm() says {
 	const mend = "Name a private channel of your security team in security.channels, and invite Belay to it."
 	switch {
 	case len(v.cfg.Security.Channels) > 0:
-		return ok("the channels of security.channels; Belay has to be a member of each")
+		return ok("the channels of security.channels")
 	case len(v.cfg.Notices.Default) > 0:
 		return warn("the channels of notices, for want of security.channels", mend)
 	}
@@ -121,7 +94,7 @@ func (v *visit) keyFile() says {
 	case others(info) != 0:
 		return fault(fmt.Sprintf("others may read it: its mode is %04o", info.Mode().Perm()), "chmod 600 "+v.cfg.KeyFile()+" and, if somebody may have read it, change the keys.")
 	}
-	return ok("only its owner may read it")
+	return v.keyContent()
 }
 
 func (v *visit) postgres() says {
@@ -137,15 +110,18 @@ const (
 	roomFault   = 64 << 20
 )
 
-func (v *visit) space() says {
-	at := v.cfg.Data
+// nearest is the directory itself, or the first above it that is there.
+func nearest(at string) string {
 	for {
 		if _, err := os.Stat(at); err == nil || at == filepath.Dir(at) {
-			break
+			return at
 		}
 		at = filepath.Dir(at)
 	}
-	left, err := room(at)
+}
+
+func (v *visit) space() says {
+	left, err := room(nearest(v.cfg.Data))
 	found := fmt.Sprintf("%d MiB are left", left>>20)
 	const mend = "Make room: when none is left, nothing is acknowledged any more."
 	switch {

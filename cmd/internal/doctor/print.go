@@ -16,15 +16,34 @@ func Count(all []Finding, verdict Verdict) (n int) {
 	return n
 }
 
+// same is what several findings may have in common.
+type same struct{ found, mend string }
+
+// shared counts how many checks could not be looked at for the same reason.
+func shared(all []Finding) map[same]int {
+	n := map[same]int{}
+	for _, f := range all {
+		if f.Verdict == Unknown {
+			n[same{f.Found, f.Mend}]++
+		}
+	}
+	return n
+}
+
 // Print writes findings for people: each in its group, then what to do, the faults
-// last, because that is where a reader ends.
+// last, because that is where a reader ends. What could not be looked at for one reason
+// is said once.
 func Print(to io.Writer, all []Finding) error {
 	var b strings.Builder
 	wide, group := 0, ""
+	hidden := shared(all)
 	for _, f := range all {
 		wide = max(wide, len(f.Check))
 	}
 	for _, f := range all {
+		if hidden[same{f.Found, f.Mend}] > 1 {
+			continue // said once, below
+		}
 		if f.Group != group {
 			group = f.Group
 			fmt.Fprintf(&b, "%s\n", group)
@@ -35,7 +54,7 @@ func Print(to io.Writer, all []Finding) error {
 		verdict Verdict
 		title   string
 	}{{Unknown, "Could not be looked at"}, {Warning, "Should be mended"}, {Fault, "Must be mended"}} {
-		mends(&b, all, part.verdict, part.title)
+		mends(&b, all, hidden, part.verdict, part.title)
 	}
 	fmt.Fprintf(&b, "\n%d ok, %d unknown, %d warnings, %d faults\n", Count(all, OK), Count(all, Unknown), Count(all, Warning), Count(all, Fault))
 	_, err := io.WriteString(to, b.String())
@@ -44,12 +63,11 @@ func Print(to io.Writer, all []Finding) error {
 
 // mends writes what to do about one kind of finding; those of which the same is to
 // be said stand together.
-func mends(b *strings.Builder, all []Finding, verdict Verdict, title string) {
-	type same struct{ found, mend string }
+func mends(b *strings.Builder, all []Finding, hidden map[same]int, verdict Verdict, title string) {
 	var order []same
 	checks := map[same][]string{}
 	for _, f := range all {
-		if f.Verdict != verdict || f.Mend == "" {
+		if f.Verdict != verdict || f.Mend == "" && (verdict != Unknown || hidden[same{f.Found, f.Mend}] < 2) {
 			continue
 		}
 		at := same{f.Found, f.Mend}
@@ -63,6 +81,9 @@ func mends(b *strings.Builder, all []Finding, verdict Verdict, title string) {
 	}
 	fmt.Fprintf(b, "\n%s\n", title)
 	for _, at := range order {
-		fmt.Fprintf(b, "  %s: %s\n      %s\n", strings.Join(checks[at], ", "), at.found, at.mend)
+		fmt.Fprintf(b, "  %s: %s\n", strings.Join(checks[at], ", "), at.found)
+		if at.mend != "" {
+			fmt.Fprintf(b, "      %s\n", at.mend)
+		}
 	}
 }

@@ -12,8 +12,10 @@ import (
 	"sync"
 	"time"
 
+	"github.com/belaybot/belay/cmd/internal/app"
 	"github.com/belaybot/belay/manifest"
 	"github.com/belaybot/belay/pim"
+	"github.com/belaybot/belay/pim/signin"
 )
 
 // application is the registration as Graph shows it.
@@ -32,6 +34,13 @@ type application struct {
 	Device struct{ RedirectURIs []string } `json:"publicClient"`
 	API    struct {
 		Version *int `json:"requestedAccessTokenVersion"`
+		Scopes  []struct {
+			Value   string
+			Enabled bool `json:"isEnabled"`
+		} `json:"oauth2PermissionScopes"`
+		Clients []struct {
+			App string `json:"appId"`
+		} `json:"preAuthorizedApplications"`
 	} `json:"api"`
 	Claims *struct {
 		ID []struct{ Name string } `json:"idToken"`
@@ -265,6 +274,39 @@ func (v *visit) claims() says {
 			add+v.cfg.Entra.ClientID)
 	}
 	return warn("the optional claim auth_time is missing in id tokens, so that a fresh sign-in cannot be told from an old one", add+v.cfg.Entra.ClientID)
+}
+
+func signsOn(c app.Config) bool { return c.SignOn() != "" }
+
+func (v *visit) signOn() says {
+	a, err := v.application()
+	if err != nil {
+		return v.hidden(err)
+	}
+	var missing []string
+	if uri := v.cfg.SignOn(); !slices.ContainsFunc(a.URIs, func(has string) bool { return strings.EqualFold(has, uri) }) {
+		missing = append(missing, "the Application ID URI "+uri)
+	}
+	offered := false
+	for _, s := range a.API.Scopes {
+		offered = offered || s.Value == signin.AccessAsUser && s.Enabled
+	}
+	if !offered {
+		missing = append(missing, "the scope "+signin.AccessAsUser)
+	}
+	for _, client := range signin.TeamsClients() {
+		known := false
+		for _, c := range a.API.Clients {
+			known = known || strings.EqualFold(c.App, client)
+		}
+		if !known {
+			missing = append(missing, "Teams' client "+client)
+		}
+	}
+	if len(missing) > 0 {
+		return fault("the registration lacks "+strings.Join(missing, ", "), "Run ./entra-single-sign-on.sh, of belay init --single-sign-on; or set teams.single_sign_on: false.")
+	}
+	return ok("it may")
 }
 
 func (v *visit) version() says {

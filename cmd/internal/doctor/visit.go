@@ -22,16 +22,20 @@ import (
 	"github.com/belaybot/belay/cmd/internal/app"
 	"github.com/belaybot/belay/pim"
 	"github.com/belaybot/belay/pim/signin"
+	"github.com/belaybot/belay/store"
 )
 
 // visit is one examination. Each of its functions asks once, however many checks
 // want to know.
 type visit struct {
-	cfg    app.Config
-	now    func() time.Time
-	http   *http.Client
-	limit  time.Duration
-	lookAt string // the command that shows the registration
+	cfg     app.Config
+	file    string
+	files   map[string]string
+	offline bool // nothing outside is reached
+	now     func() time.Time
+	http    *http.Client
+	limit   time.Duration
+	lookAt  string // the command that shows the registration
 
 	ownToken, azureToken, botToken     func() (string, error)
 	login, botLogin, graph, arm, slack func() (answer, error)
@@ -45,6 +49,18 @@ type visit struct {
 	there                              func(path string) (bool, error) // whether an object of the directory is there
 	definitions                        func() ([]string, error)        // ids and names of Entra's roles, in small letters
 	targets                            func() ([]destination, error)
+	page                               func() (answer, error) // what the Bot Connector says of itself
+	vault                              func() (*store.Keyset, error)
+	dark                               func() bool // nothing outside answers
+	dial                               func(address string) error
+	at                                 func(path string) (answer, error)  // of the public address
+	armAt                              func(scope string) (answer, error) // one read there as Belay
+	slackAsks                          func(method string, arguments url.Values) (answer, error)
+	slackManifest, slackSignIn         func() (answer, error)
+	mayManifest                        bool // there is a token to read it with
+	member                             func(conversation string) (answer, error)
+	readiness                          func() (answer, error)
+	packages                           func() ([]string, error) // versions of the Teams app
 	spool                              func() (lines []app.SIEMLine, served bool, err error)
 }
 
@@ -70,7 +86,7 @@ func newVisit(ctx context.Context, cfg app.Config, o Options) (*visit, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := &visit{cfg: cfg, now: o.Now, http: client, limit: o.Limit}
+	v := &visit{cfg: cfg, file: o.File, files: o.Files, offline: o.Offline, now: o.Now, http: client, limit: o.Limit}
 	v.ownToken = v.tokenOf(ctx, credential, cfg.Endpoints.Login, cfg.Entra.ClientID, cfg.Entra.GraphResource+"/.default")
 	v.azureToken = v.tokenOf(ctx, credential, cfg.Endpoints.Login, cfg.Entra.ClientID, cfg.Entra.ARMResource+"/.default")
 	v.ownClaims = sync.OnceValues(func() (claims, error) {
@@ -83,16 +99,25 @@ func newVisit(ctx context.Context, cfg app.Config, o Options) (*visit, error) {
 	discovery := "/" + cfg.Entra.TenantID + "/v2.0/.well-known/openid-configuration"
 	v.login = v.asks(ctx, nil, http.MethodGet, strings.TrimRight(cfg.Endpoints.Login, "/")+discovery)
 	v.graph = v.asks(ctx, v.ownToken, http.MethodGet, v.graphAt("/v1.0/roleManagement/directory/roleAssignmentScheduleInstances?$top=1&$select=id"))
-	v.arm = v.asks(ctx, v.azureToken, http.MethodGet, strings.TrimRight(cfg.Endpoints.ARM, "/")+
-		"/providers/Microsoft.Authorization/roleAssignmentScheduleInstances?api-version=2020-10-01&$filter="+url.QueryEscape("atScope()"))
-	v.front = v.asks(ctx, nil, http.MethodHead, strings.TrimRight(cfg.PublicURL, "/")+"/")
+	v.armAt = func(scope string) (answer, error) {
+		token, err := v.azureToken()
+		if err != nil {
+			return answer{}, &noToken{err}
+		}
+		return v.ask(ctx, http.MethodGet, strings.TrimRight(cfg.Endpoints.ARM, "/")+scope+
+			"/providers/Microsoft.Authorization/roleAssignmentScheduleInstances?api-version=2020-10-01&$filter="+url.QueryEscape("atScope()"), token)
+	}
+	v.arm = sync.OnceValues(func() (answer, error) { return v.armAt("") })
 	v.collects = v.asks(ctx, nil, http.MethodGet, cfg.Telemetry.Endpoint)
 	v.database = func() error { return cfg.ProbeDatabase(ctx, client) }
+	v.vault = sync.OnceValues(func() (*store.Keyset, error) { return cfg.ProbeKeys(ctx) })
+	v.fronts(ctx)
+	v.ready(ctx)
 	v.registration(ctx, o.Operator)
 	v.named(ctx, o.Operator)
 	v.siem(ctx)
 	if hasSlack(cfg) {
-		v.workspace(ctx)
+		v.workspace(ctx, o.SlackManifest)
 	}
 	if hasTeams(cfg) {
 		own, err := cfg.BotCredential()
@@ -102,7 +127,11 @@ func newVisit(ctx context.Context, cfg app.Config, o Options) (*visit, error) {
 		v.botToken = v.tokenOf(ctx, own, cfg.Endpoints.BotLogin, cfg.Teams.AppID, cfg.Teams.Scope)
 		v.botLogin = v.asks(ctx, nil, http.MethodGet, strings.TrimRight(cfg.Endpoints.BotLogin, "/")+discovery)
 		v.connector(ctx)
+		v.membership(ctx)
+		v.catalogue(ctx, o.Operator)
 	}
+	v.dial = dialing(ctx)
+	v.dark = sync.OnceValue(v.nothingAnswers)
 	return v, nil
 }
 
@@ -141,6 +170,20 @@ func (v *visit) ask(ctx context.Context, method, address, bearer string) (answer
 	if err != nil {
 		return answer{}, err
 	}
+	return v.send(req, bearer)
+}
+
+// post asks with a form.
+func (v *visit) post(ctx context.Context, address string, form url.Values) (answer, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, strings.NewReader(form.Encode()))
+	if err != nil {
+		return answer{}, err
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	return v.send(req, "")
+}
+
+func (v *visit) send(req *http.Request, bearer string) (answer, error) {
 	req.Header.Set("Accept", "application/json")
 	if bearer != "" {
 		req.Header.Set("Authorization", "Bearer "+bearer)
@@ -223,6 +266,11 @@ const (
 	mendRoute     = "Check the address in endpoints, DNS, the firewall and HTTPS_PROXY on this machine."
 )
 
+// untrusted says whether a service answered with a certificate that is not trusted.
+func untrusted(err error) bool {
+	return errors.As(err, new(*tls.CertificateVerificationError)) || errors.As(err, new(x509.UnknownAuthorityError))
+}
+
 // unreached says why a service gave no answer: in fixed words, because the errors of
 // the network repeat addresses.
 func (v *visit) unreached(err error) says {
@@ -230,8 +278,10 @@ func (v *visit) unreached(err error) says {
 	switch {
 	case errors.As(err, new(*noToken)):
 		return unsure("it was not asked, because Belay has no token for it", "Mend entra.token first.")
-	case errors.As(err, new(*tls.CertificateVerificationError)), errors.As(err, new(x509.UnknownAuthorityError)):
+	case untrusted(err):
 		return fault("its certificate is not trusted on this machine", mendAuthority)
+	case v.dark():
+		return unlit
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
 		return fault(fmt.Sprintf("it did not answer within %s", v.limit), mendRoute)
 	}

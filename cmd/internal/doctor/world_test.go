@@ -30,6 +30,8 @@ import (
 	"github.com/belaybot/belay/manifest"
 	"github.com/belaybot/belay/pim"
 	"github.com/belaybot/belay/pim/pimtest"
+	"github.com/belaybot/belay/store"
+	"github.com/belaybot/belay/store/bolt"
 )
 
 const (
@@ -37,6 +39,8 @@ const (
 	clientID = "b3a1c0de-4f52-4a7e-8d7c-90f1e2d3c4b5"
 	operator = "a0000000-0000-4000-8000-000000000001"
 	secret   = "the-client-secret-of-belay"
+
+	configToken = "xoxe.xoxp-the-configuration-token"
 )
 
 // world is all that doctor looks at: what a test changes before it is built, and
@@ -103,9 +107,10 @@ func newWorld(t *testing.T, change func(*world)) *world {
 	w := &world{t: t, around: map[string]func(http.Handler) http.Handler{}, certs: map[string]tls.Certificate{}, ports: map[string]net.Listener{}, urls: map[string]string{}, asOperator: true,
 		opts: Options{Limit: time.Minute, Now: time.Now}} // nothing is held up on a slow machine; what hangs says so
 	w.tenant = pimtest.Options{TenantID: tenantID, Unkind: pimtest.Kind(), Key: tenantKey(), Unhandled: unhandled, App: pimtest.App{ClientID: clientID,
-		ClientSecret: secret, Application: pim.ApplicationPermissions(), Registration: pimtest.Registration{IDClaims: []string{"auth_time"}},
+		ClientSecret: secret, Application: pim.ApplicationPermissions(), Registration: pimtest.Registration{IDClaims: []string{"auth_time"}, Packages: []string{"1.1.0", "1.0.0"}, Catalogue: true},
 		Delegated: append(pim.DelegatedPermissions(pim.Graph), "https://management.azure.com/user_impersonation")}}
-	w.slack = slacktest.Options{TeamID: "T0CONTOSO", AppID: "A0BELAY", BotToken: "xoxb-the-bot-token", SigningSecret: "the-signing-secret", Scopes: manifest.SlackScopes(), Unhandled: unhandled}
+	w.slack = slacktest.Options{TeamID: "T0CONTOSO", AppID: "A0BELAY", BotToken: "xoxb-the-bot-token", SigningSecret: "the-signing-secret", ClientID: "contoso.belay", ClientSecret: "the-slack-client-secret",
+		Scopes: manifest.SlackScopes(), ConfigToken: configToken, Unhandled: unhandled}
 	w.teams = teamstest.Options{TenantID: tenantID, AppID: clientID, AppSecret: secret, File: filepath.Join(dir, "teams.json"), Unhandled: unhandled}
 	w.must(os.WriteFile(w.teams.File, teamsFile(), 0o600))
 	w.cfg = app.Config{Data: filepath.Join(dir, "data"),
@@ -114,13 +119,18 @@ func newWorld(t *testing.T, change func(*world)) *world {
 			ClientID: "contoso.belay", ClientSecret: "the-slack-client-secret"},
 		Teams: app.Teams{AppID: clientID}, Security: app.Security{Channels: []string{"slack:C0SECURITY"}}}
 	w.must(os.Mkdir(w.cfg.Data, 0o700))
-	for _, file := range []string{w.cfg.Database(), w.cfg.KeyFile()} {
-		w.must(os.WriteFile(file, nil, 0o600))
-	}
-	for _, name := range []string{"login", "graph", "arm", "public", "bot-login", "slack", "openid"} {
+	database, keys := stored()
+	w.must(os.WriteFile(w.cfg.Database(), database, 0o600))
+	w.must(os.WriteFile(w.cfg.KeyFile(), keys, 0o600))
+	for _, name := range []string{"login", "graph", "arm", "public", "bot-login", "slack", "openid", "connector"} {
 		w.listen(name)
 	}
 	w.cfg.PublicURL = w.urls["public"]
+	w.cfg.Teams.ServiceURL, w.cfg.Teams.ServiceHosts = w.urls["connector"]+"/", []string{strings.TrimPrefix(w.urls["connector"], "http://")}
+	w.cfg.Notices.Default = []string{"teams:" + teamsRoom}
+	slack, err := manifest.Slack(manifest.App{Name: "Belay", PublicURL: w.cfg.PublicURL})
+	w.must(err)
+	w.slack.Manifest, w.opts.SlackManifest = string(slack), configToken
 	w.tenant.App.RedirectURIs = []string{w.cfg.PublicURL + manifest.EntraCallback}
 	w.cfg.Endpoints = app.Endpoints{Login: w.urls["login"], Graph: w.urls["graph"], ARM: w.urls["arm"], Slack: w.urls["slack"], BotLogin: w.urls["bot-login"],
 		BotOpenID: w.urls["openid"] + "/v1/.well-known/openidconfiguration", CAFile: filepath.Join(dir, "ca.pem")}
@@ -141,7 +151,7 @@ func (w *world) must(err error) {
 	}
 }
 
-var plain = []string{"slack", "openid"} // served without TLS, as on loopback they may be
+var plain = []string{"slack", "openid", "connector"} // served without TLS, as on loopback they may be
 
 // listen takes a port, so that everybody can be told of it before anybody answers.
 func (w *world) listen(name string) {
@@ -165,13 +175,17 @@ func (w *world) simulate() {
 	workspace, err := slacktest.New(w.slack)
 	w.must(err)
 	workspace.Kind()
+	workspace.AddChannel(slacktest.Channel{ID: "C0SECURITY", Name: "security", Private: true, BotIsMember: true})
+	workspace.AddChannel(slacktest.Channel{ID: "C0ALL", Name: "all"})
 	workspace.SetURL(w.urls["slack"])
 	teams, err := teamstest.New(w.teams)
 	w.must(err)
 	teams.Kind()
-	teams.SetURLs(teamstest.URLs{Service: "http://127.0.0.1:1/", OpenID: w.urls["openid"], Login: w.urls["bot-login"]})
-	handlers := map[string]http.Handler{"login": w.entra.Login(), "graph": w.entra.Graph(), "arm": w.entra.ARM(), "public": http.NotFoundHandler(),
-		"bot-login": teams.Login(), "slack": workspace.API(), "openid": teams.OpenID()}
+	w.must(teams.AddChannel(teamstest.Channel{ID: teamsRoom, Name: "room", TeamID: "19:team@thread.tacv2", BotInstalled: true}))
+	w.must(teams.AddChannel(teamstest.Channel{ID: teamsOther, Name: "other", TeamID: "19:other@thread.tacv2"}))
+	teams.SetURLs(teamstest.URLs{Service: w.urls["connector"] + "/", OpenID: w.urls["openid"], Login: w.urls["bot-login"]})
+	handlers := map[string]http.Handler{"login": w.entra.Login(), "graph": w.entra.Graph(), "arm": w.entra.ARM(), "public": w.public(),
+		"bot-login": teams.Login(), "slack": workspace.API(), "openid": teams.OpenID(), "connector": teams.Connector()}
 	var authority *x509.Certificate
 	for name, h := range handlers {
 		if around := w.around[name]; around != nil {
@@ -200,6 +214,10 @@ func (w *world) simulate() {
 		w.t.Cleanup(s.Close)
 	}
 	if _, err := os.Stat(w.cfg.Endpoints.CAFile); err != nil {
+		if authority == nil { // every server is down
+			_, cert := certified(w.t, time.Now().Add(-time.Hour), time.Now().Add(time.Hour), 0)
+			authority = cert.Leaf
+		}
 		text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: authority.Raw})
 		for _, c := range w.trust {
 			text = append(text, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Certificate[0]})...)
@@ -212,9 +230,22 @@ func (w *world) simulate() {
 	}
 }
 
+// public answers as Belay does where the platforms call.
+func (w *world) public() http.Handler {
+	mux := http.NewServeMux()
+	for _, path := range []string{manifest.SlackCommands, manifest.SlackInteractions, manifest.SlackOptions, manifest.SlackEvents, manifest.TeamsMessages} {
+		mux.HandleFunc("POST "+path, func(http.ResponseWriter, *http.Request) { w.t.Errorf("a delivery to %s", path) })
+	}
+	return mux
+}
+
 func (w *world) noting(name string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		if token := r.Header.Get("Authorization"); name != "graph" && w.opts.Operator != "" && strings.Contains(token, w.opts.Operator) ||
+		if token := r.Header.Get("Authorization"); token == "Bearer "+configToken {
+			if name != "slack" || r.URL.Path != "/api/apps.manifest.export" {
+				w.t.Errorf("%s is sent the configuration token", name)
+			}
+		} else if name != "graph" && w.opts.Operator != "" && strings.Contains(token, w.opts.Operator) ||
 			name != "slack" && strings.HasPrefix(token, "Bearer xox") {
 			w.t.Errorf("%s is sent another service's token", name)
 		}
@@ -235,6 +266,7 @@ func (w *world) examine() map[string]Finding {
 	w.must(os.WriteFile(file, text, 0o600))
 	cfg, err := app.Load(file, nil)
 	w.must(err)
+	w.opts.File = file
 	all, err := Examine(w.t.Context(), cfg, w.opts)
 	w.must(err)
 	found := map[string]Finding{}
@@ -251,7 +283,7 @@ func (w *world) examine() map[string]Finding {
 	w.must(err)
 	var page strings.Builder
 	w.must(Print(&page, all))
-	for _, hidden := range []string{secret, "the-bot-token", "the-signing-secret", "the-slack-client-secret", "eyJ", "PRIVATE"} {
+	for _, hidden := range []string{secret, configToken, "the-bot-token", "the-signing-secret", "the-slack-client-secret", "eyJ", "PRIVATE"} {
 		if strings.Contains(string(told), hidden) || strings.Contains(page.String(), hidden) {
 			w.t.Errorf("the report holds %s", hidden)
 		}
@@ -297,6 +329,38 @@ func certified(t *testing.T, from, until time.Time, bits int) (text []byte, cert
 	}
 	return append(certPEM, keyPEM...), cert
 }
+
+// The conversations of the simulated Teams: the bot is in the first.
+const (
+	teamsRoom  = "19:room@thread.tacv2"
+	teamsOther = "19:other@thread.tacv2"
+)
+
+// stored are the files of a store that Belay made.
+var stored = sync.OnceValues(func() (database, keys []byte) {
+	dir, err := os.MkdirTemp("", "store-")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	s, err := bolt.Open(filepath.Join(dir, "belay.db"), bolt.Options{})
+	if err == nil {
+		err = s.Close()
+	}
+	if err == nil {
+		_, err = store.LoadOrCreateKeyFile(filepath.Join(dir, "belay.keys"))
+	}
+	if err != nil {
+		panic(err)
+	}
+	if database, err = os.ReadFile(filepath.Join(dir, "belay.db")); err != nil {
+		panic(err)
+	}
+	if keys, err = os.ReadFile(filepath.Join(dir, "belay.keys")); err != nil {
+		panic(err)
+	}
+	return database, keys
+})
 
 // leads is a group of the simulated tenant.
 const leads = "d0770000-0000-4000-8000-000000000008"

@@ -1,0 +1,7 @@
+//go:build !linux
+
+package doctor
+
+import "errors"
+
+func fileSystem(string) (string, error) { return "", errors.ErrUnsupported }

@@ -1,0 +1,183 @@
+package doctor
+
+import (
+	"encoding/json"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/belaybot/belay/cmd/internal/app"
+	"github.com/belaybot/belay/manifest"
+	"github.com/belaybot/belay/store"
+	"github.com/belaybot/belay/store/bolt"
+	"github.com/belaybot/belay/store/keyvault"
+)
+
+func TestFileSystems(t *testing.T) {
+	for kind, want := range map[string]Verdict{"nfs": Fault, "smb": Fault, "cifs": Fault, "9p": Fault, "tmpfs": Unknown, "overlay": Unknown, "": OK} {
+		if got := kept(kind); got.verdict != want || (got.mend == "") != (want == OK) {
+			t.Errorf("%s: %+v", kind, got)
+		}
+	}
+}
+
+func TestKeyAge(t *testing.T) {
+	at := time.Date(2026, 11, 26, 0, 0, 0, 0, time.UTC)
+	v := &visit{now: func() time.Time { return at }}
+	for made, want := range map[time.Time]Verdict{{}: Unknown, at.AddDate(-1, 0, 0): OK, at.AddDate(-2, -1, 0): Warning} {
+		if got := v.aged(made); got.verdict != want {
+			t.Errorf("%s: %+v", made, got)
+		}
+	}
+}
+
+// What the vault answers is told; a key file that no vault could open is not its fault.
+func TestVaultIsAsked(t *testing.T) {
+	for _, c := range []struct {
+		err  error
+		want Verdict
+	}{
+		{nil, OK},
+		{&keyvault.Error{Key: "https://contoso.vault.azure.net/keys/belay", Reason: keyvault.Forbidden}, Fault},
+		{&store.KeyFileError{Reason: store.KeyPlain}, Unknown},
+	} {
+		v := &visit{vault: func() (*store.Keyset, error) { return nil, c.err }}
+		if got := v.keyVault(); got.verdict != c.want {
+			t.Errorf("%v: %+v", c.err, got)
+		}
+	}
+}
+
+// A proxy that is not there is named by its variable, and what it is called with is not told.
+func TestProxy(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := &visit{dial: dialing(t.Context())}
+	t.Setenv("HTTPS_PROXY", "http://belay:canary@"+l.Addr().String())
+	if !behindProxy(app.Config{}) {
+		t.Error("the variable is not seen")
+	}
+	if got := v.proxy(); got.verdict != OK {
+		t.Errorf("%+v", got)
+	}
+	l.Close()
+	if got := v.proxy(); got.verdict != Fault || !strings.Contains(got.found, "HTTPS_PROXY") || strings.Contains(got.found+got.mend, "canary") {
+		t.Errorf("%+v", got)
+	}
+	for text, want := range map[string]string{"proxy.example": "proxy.example:80", "https://proxy.example": "proxy.example:443", "socks5://p:99": "p:99", "http://": ""} {
+		if got, err := proxyAddress(text); got != want || (err == nil) != (want != "") {
+			t.Errorf("%s: %s, %v", text, got, err)
+		}
+	}
+}
+
+// While a Belay serves from here, somebody else at its public address is a fault.
+func TestSomethingElseAnswers(t *testing.T) {
+	dir, err := os.MkdirTemp("", "d") // short, for the socket in it
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	l, err := net.Listen("unix", filepath.Join(dir, "belay.sock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Trailer", "Belay-Error")
+		if err := json.NewEncoder(w).Encode(app.SIEMLine{}); err != nil {
+			t.Error(err)
+		}
+		w.Header().Set("Belay-Error", "none")
+	})}
+	go server.Serve(l)
+	t.Cleanup(func() { server.Close() })
+	s, err := bolt.Open(filepath.Join(dir, "belay.db"), bolt.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	w := newWorld(t, func(w *world) {
+		answers("public", manifest.SlackEvents, http.StatusBadGateway, "")(w)
+		w.cfg.Data = dir
+	})
+	found := w.examine()
+	if got := found["address.belay"]; got.Verdict != Fault || !strings.Contains(got.Found, "/slack/events answers HTTP 502") || !strings.Contains(got.Mend, "listen") {
+		t.Errorf("%+v", got)
+	}
+	if got := found["data.file"]; got.Verdict != OK || !strings.Contains(got.Found, "serves") {
+		t.Errorf("%+v", got)
+	}
+}
+
+// The Belay that serves says itself whether its store writes.
+func TestServing(t *testing.T) {
+	for name, c := range map[string]struct {
+		served bool
+		err    error
+		status int
+		want   Verdict
+	}{
+		"nobody serves":         {want: Unknown},
+		"it does not say":       {served: true, err: errElsewhere, want: Unknown},
+		"it is ready":           {served: true, status: http.StatusOK, want: OK},
+		"its store is stuck":    {served: true, status: http.StatusServiceUnavailable, want: Fault},
+		"it is somebody else's": {served: true, status: http.StatusNotFound, want: Warning},
+		"it is not there":       {served: true, want: Warning},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.Method != http.MethodGet || r.URL.Path != "/readyz" {
+					t.Errorf("%s %s", r.Method, r.URL)
+				}
+				w.WriteHeader(c.status)
+			}))
+			defer server.Close()
+			if c.status == 0 {
+				server.Close()
+			}
+			v := &visit{now: time.Now, spool: func() ([]app.SIEMLine, bool, error) { return nil, c.served, c.err }}
+			v.cfg.PrivateListen = strings.Replace(server.Listener.Addr().String(), "127.0.0.1", "", 1)
+			v.ready(t.Context())
+			if got := v.serving(); got.verdict != c.want || (got.mend == "") != (c.want == OK) {
+				t.Errorf("%+v", got)
+			}
+		})
+	}
+}
+
+// One broken network is one fault and one line, not one for each service.
+func TestNothingAnswersIsSaidOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(w *world) {
+		w.down = []string{"login", "graph", "arm", "public", "bot-login", "slack", "openid", "connector"}
+	})
+	var all []Finding
+	text, err := app.Render(w.cfg)
+	w.must(err)
+	file := filepath.Join(t.TempDir(), "belay.yaml")
+	w.must(os.WriteFile(file, text, 0o600))
+	cfg, err := app.Load(file, nil)
+	w.must(err)
+	all, err = Examine(t.Context(), cfg, w.opts)
+	w.must(err)
+	var page strings.Builder
+	w.must(Print(&page, all))
+	if n := strings.Count(page.String(), unlit.found); n != 1 {
+		t.Errorf("it is said %d times:\n%s", n, page.String())
+	}
+	if n := strings.Count(page.String(), "\n"); n > 40 {
+		t.Errorf("%d lines:\n%s", n, page.String())
+	}
+	for _, check := range []string{"login.reach", "entra.write", "graph.read", "slack.token", "slack.channels", "bot.token", "teams.package", "registration.redirects"} {
+		if n := strings.Count(page.String(), check); n != 1 {
+			t.Errorf("%s is named %d times:\n%s", check, n, page.String())
+		}
+	}
+}
