@@ -19,6 +19,7 @@ type Mute struct {
 	Subject pim.Principal          `json:"subject"`
 	Role    pim.EligibleAssignment `json:"role"`
 	Owner   Person                 `json:"owner"`
+	Alert   string                 `json:"alert"` // from which it was made: where that is told, it can be ended
 	Reason  string                 `json:"reason"`
 	Made    time.Time              `json:"made"`
 	Until   time.Time              `json:"until"`
@@ -92,7 +93,7 @@ func (b *Bot) submitMute(ctx context.Context, in Inbound, a actor, s Submit) (Re
 		if _, already, err := b.muted(tx, al, at); err != nil || already { // the same form twice, or somebody was faster
 			return err
 		}
-		m := Mute{ID: b.muteKey(al), Kind: al.Kind, Subject: al.Subject, Role: al.Role, Owner: a.Person, Reason: reason, Made: at, Until: at.Add(long)}
+		m := Mute{ID: b.muteKey(al), Kind: al.Kind, Subject: al.Subject, Role: al.Role, Owner: a.Person, Alert: al.ID, Reason: reason, Made: at, Until: at.Add(long)}
 		al.Mute = &m
 		return errors.Join(alertMutes.Put(tx, m.ID, m), b.putAlert(tx, al),
 			b.handled(tx, al, a.Person, string(VerbMute), at, map[string]string{"until": m.Until.Format(time.RFC3339)}))
@@ -117,7 +118,7 @@ func muteTime(text string) time.Duration {
 	return 0
 }
 
-// unmute ends a mute before its time, from where alerts are told.
+// unmute ends a mute before its time, from where the alert is told that it was made of.
 func (b *Bot) unmute(ctx context.Context, in Inbound, a actor, p Press) Reply {
 	var al Alert
 	at := b.o.Now().UTC()
@@ -130,7 +131,11 @@ func (b *Bot) unmute(ctx context.Context, in Inbound, a actor, p Press) Reply {
 			return err
 		}
 		al = Alert{Kind: m.Kind, Subject: m.Subject, Role: m.Role}
-		if !b.alertPlace(placeOf(in, p)) {
+		here, err := b.toldAt(tx, m.Alert, placeOf(in, p))
+		if err != nil {
+			return err
+		}
+		if !here {
 			return bar("not-theirs", sayNotInChannel)
 		}
 		return errors.Join(alertMutes.Delete(tx, p.ID), b.handled(tx, al, a.Person, string(VerbUnmute), at, nil))
@@ -139,44 +144,6 @@ func (b *Bot) unmute(ctx context.Context, in Inbound, a actor, p Press) Reply {
 		return b.alertRefused(ctx, in, a, p, al, err)
 	}
 	return Reply{Card: plain(Neutral, "Not muted any more", sayUnmuted)}
-}
-
-// listAlerts answers /elevate alerts, where alerts are told: what nobody has acknowledged,
-// and what is muted.
-func (b *Bot) listAlerts(ctx context.Context, in Inbound, a actor) Reply {
-	if !b.alertPlace(in.At) {
-		return b.alertRefused(ctx, in, a, Press{Verb: "alerts"}, Alert{}, bar("not-theirs", sayAlertsElsewhere))
-	}
-	now := b.o.Now().UTC()
-	var open []Alert
-	var mutes []Mute
-	more := 0
-	err := b.o.Store.View(ctx, func(tx store.Tx) error {
-		open, mutes, more = nil, nil, 0
-		err := alertsOpen.Scan(tx, "", "", func(id string, _ struct{}) error {
-			if more++; len(open) >= mostMutes {
-				return nil
-			}
-			al, err := alerts.Get(tx, id)
-			open = append(open, al)
-			return err
-		})
-		if err != nil {
-			return err
-		}
-		more -= len(open)
-		return alertMutes.Scan(tx, "", "", func(_ string, m Mute) error {
-			if now.Before(m.Until) && len(mutes) < mostMutes {
-				mutes = append(mutes, m)
-			}
-			return nil
-		})
-	})
-	if err != nil {
-		return b.trouble(in, err)
-	}
-	c := alertsCard(open, mutes, more)
-	return Reply{Card: &c}
 }
 
 // sweepMutes forgets what has ended. There are few.

@@ -3,7 +3,6 @@ package bot
 import (
 	"context"
 	"errors"
-	"slices"
 	"strings"
 	"time"
 
@@ -19,11 +18,11 @@ func (b *Bot) alertSeen(tx store.Tx, a actor, at Conversation, id string) (Alert
 	if err != nil {
 		return al, err
 	}
-	p, err := getBulletin(tx, b.bulletinID(alertPost(id)))
-	if err = ignoreMissing(err); err != nil {
+	here, err := b.toldAt(tx, id, at)
+	if err != nil {
 		return al, err
 	}
-	if !slices.ContainsFunc(p.Places, at.is) {
+	if !here {
 		return al, bar("not-theirs", sayNotInChannel)
 	}
 	return al, al.notOwn(a)
@@ -211,10 +210,4 @@ func (b *Bot) alertRefused(ctx context.Context, in Inbound, a actor, p Press, al
 			Subject: al.Subject.ID, Role: alertRole(al), Reason: why, Texts: trail.Texts{"actor": personText(a.Principal)}})
 	}
 	return b.trouble(in, err)
-}
-
-// alertPlace says that alerts are told in a conversation, whatever they are about.
-func (b *Bot) alertPlace(at Conversation) bool {
-	all := b.o.Notices.Targets(Happening{Event: NoticeAlert, Severity: High})
-	return slices.ContainsFunc(all, func(t Target) bool { return at.is(t.At) })
 }

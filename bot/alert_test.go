@@ -527,3 +527,39 @@ func TestAnAssignmentOutsidePIMIsToldOnce(t *testing.T) {
 		t.Errorf("%d alerts of two lines", n)
 	}
 }
+
+// What a rule keeps to another channel cannot be read in the fallback channel, and no mute
+// of it ended there.
+func TestAListOfAlertsHasWhatIsToldWhereItIsAsked(t *testing.T) {
+	w := watched(t, bot.AlertRules{Hours: noDay}, bot.AlertHours)
+	before := w.change
+	tier0 := bot.Conversation{Platform: bot.Slack, Tenant: "T1", ID: "C-tier0"}
+	w.change = func(o *bot.Options) {
+		before(o)
+		o.Notices.Rules = []bot.Rule{{Events: []bot.Notice{bot.NoticeAlert}, Roles: []string{"Reports Reader"}, To: []bot.Conversation{tier0}}}
+	}
+	w.restart()
+	w.activates(time.Hour)
+	m := w.sees(w.slack, "C-tier0", outside)
+	form := w.inChannel("carol", m, "Mute…").Form
+	w.says("carol", bot.Submit{Verb: form.Verb, ID: form.ID, Values: map[string]string{"for": "720h0m0s", "reason": "x"}})
+	in := w.in("carol", bot.Command{Text: "alerts"})
+	in.At = tier0
+	reply, _ := w.bot.Handle(t.Context(), in)
+	if got := words(*reply.Card); !strings.Contains(got, outside) || !strings.Contains(got, "1 alert is not acknowledged, 1 muted") {
+		t.Errorf("where it is told the list says %q", got)
+	}
+	in.At = bot.Conversation{Platform: bot.Slack, Tenant: "T1", ID: "C-ops"}
+	if got := w.does(in); strings.Contains(got, "Alice") || strings.Contains(got, "Reports") || strings.Contains(got, "outside-hours") {
+		t.Errorf("in the fallback channel the list says %q", got)
+	}
+	in.Said = bot.Press{Verb: reply.Card.Actions[0].Verb, ID: reply.Card.Actions[0].ID}
+	if got := w.does(in); !strings.Contains(got, "Press the button there") {
+		t.Errorf("from the fallback channel the mute is ended: %q", got)
+	}
+	w.advance(2 * time.Hour)
+	w.activates(time.Hour)
+	if got := len(w.slack.In("C-tier0")); got != 1 {
+		t.Errorf("%d alerts, though they are muted", got)
+	}
+}
