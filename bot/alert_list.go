@@ -2,7 +2,6 @@ package bot
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"time"
 
@@ -71,11 +70,19 @@ func (b *Bot) mutesAt(tx store.Tx, at Conversation, now time.Time) (mutes []Mute
 
 // toldAt says that an alert is told in a place.
 func (b *Bot) toldAt(tx store.Tx, alert string, at Conversation) (bool, error) {
+	all, err := b.placesOf(tx, alert)
+	return slices.ContainsFunc(all, at.is), err
+}
+
+// toldAtName is toldAt of a place that only its pseudonym tells.
+func (b *Bot) toldAtName(tx store.Tx, alert, place string) (bool, error) {
+	all, err := b.placesOf(tx, alert)
+	return slices.ContainsFunc(all, func(at Conversation) bool { return b.placeName(at) == place }), err
+}
+
+func (b *Bot) placesOf(tx store.Tx, alert string) ([]Conversation, error) {
 	p, err := getBulletin(tx, b.bulletinID(alertPost(alert)))
-	if errors.Is(err, store.ErrNotFound) {
-		return false, nil
-	}
-	return err == nil && slices.ContainsFunc(p.Places, at.is), err
+	return p.Places, ignoreMissing(err)
 }
 
 // hears says that some of an event is told in a place, by whichever rule.

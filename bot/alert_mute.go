@@ -3,6 +3,7 @@ package bot
 import (
 	"context"
 	"errors"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -52,23 +53,39 @@ func (b *Bot) muted(tx store.Tx, a Alert, now time.Time) (m Mute, ok bool, err e
 	return m, err == nil && now.Before(m.Until), err
 }
 
-// muteForm asks for how long, and why. Its id is good for who opened it where the alert
-// is told, and for nobody else: a form does not say where it was opened.
-func (b *Bot) muteForm(a actor, al Alert, values, problems map[string]string) *Form {
-	return muteForm(al, al.ID+"."+b.muteProof(a, al.ID), values, problems)
+// formTime is how long a form that is good for one place can be sent.
+const formTime = 15 * time.Minute
+
+// muteFormID is good for who opened the form, where and when they did: a form that is sent
+// does not say where it was opened, and who could read an alert then may not for ever.
+func (b *Bot) muteFormID(a actor, id, place, opened string) string {
+	return strings.Join([]string{id, opened, place, b.o.Pseudonym("mute form", id, opened, place, a.ID)}, ".")
 }
 
-func (b *Bot) muteProof(a actor, id string) string { return b.o.Pseudonym("mute form", id, a.ID) }
+func (b *Bot) placeName(at Conversation) string {
+	return b.o.Pseudonym("place", string(placeSlot(at)), strings.ToLower(at.Tenant))
+}
 
-// submitMute mutes what an alert is about.
+// muteForm asks for how long, and why.
+func (b *Bot) muteForm(a actor, al Alert, at Conversation) *Form {
+	opened := strconv.FormatInt(b.o.Now().Unix(), 36)
+	return muteForm(al, b.muteFormID(a, al.ID, b.placeName(at), opened), nil, nil)
+}
+
+// submitMute mutes what an alert is about, where it is still told in the place in which the
+// form was opened.
 func (b *Bot) submitMute(ctx context.Context, in Inbound, a actor, s Submit) (Reply, Later) {
 	if !a.known {
 		return b.offer(ctx, in, a, Ticket{})
 	}
-	id, proof, _ := strings.Cut(s.ID, ".")
+	parts := append(strings.Split(s.ID, "."), "", "", "")
+	id, opened, place := parts[0], parts[1], parts[2]
 	p := Press{Verb: VerbMute, ID: id}
-	if proof != b.muteProof(a, id) {
+	if s.ID != b.muteFormID(a, id, place, opened) {
 		return b.alertRefused(ctx, in, a, p, Alert{}, bar("not-theirs", sayNotInChannel)), nil
+	}
+	if since, err := strconv.ParseInt(opened, 36, 64); err != nil || b.o.Now().Sub(time.Unix(since, 0)).Abs() > formTime {
+		return b.alertRefused(ctx, in, a, p, Alert{}, refuse(CodeInvalid, sayFormTooOld)), nil
 	}
 	long, problems := muteTime(s.Values[fieldHowLong]), map[string]string{}
 	if long == 0 {
@@ -87,6 +104,13 @@ func (b *Bot) submitMute(ctx context.Context, in Inbound, a actor, s Submit) (Re
 		if al, err = getAlert(tx, id); err != nil || len(problems) > 0 {
 			return err
 		}
+		here, err := b.toldAtName(tx, id, place)
+		if err != nil {
+			return err
+		}
+		if !here {
+			return bar("not-theirs", sayNotInChannel)
+		}
 		if err := al.notOwn(a); err != nil {
 			return err
 		}
@@ -102,7 +126,7 @@ func (b *Bot) submitMute(ctx context.Context, in Inbound, a actor, s Submit) (Re
 	case err != nil:
 		return b.alertRefused(ctx, in, a, p, al, err), nil
 	case len(problems) > 0:
-		return Reply{Form: b.muteForm(a, al, map[string]string{fieldHowLong: s.Values[fieldHowLong], fieldReason: cut(reason, maxReason)}, problems), Replace: true}, nil
+		return Reply{Form: muteForm(al, s.ID, map[string]string{fieldHowLong: s.Values[fieldHowLong], fieldReason: cut(reason, maxReason)}, problems), Replace: true}, nil
 	}
 	b.kick(b.bulletinID(alertPost(al.ID)), true)
 	// Where the alert itself changes, that ends the form; else this takes its place.

@@ -72,7 +72,7 @@ func (b *Bot) alertPress(ctx context.Context, in Inbound, a actor, p Press) (Rep
 	case err != nil:
 		return b.alertRefused(ctx, in, a, p, al, err), nil
 	case p.Verb == VerbMute:
-		return Reply{Form: b.muteForm(a, al, nil, nil), Replace: true}, nil
+		return Reply{Form: b.muteForm(a, al, placeOf(in, p)), Replace: true}, nil
 	}
 	c := b.project.alertCard(al)
 	return Reply{Card: &c, Replace: true}, nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -561,5 +562,28 @@ func TestAListOfAlertsHasWhatIsToldWhereItIsAsked(t *testing.T) {
 	w.activates(time.Hour)
 	if got := len(w.slack.In("C-tier0")); got != 1 {
 		t.Errorf("%d alerts, though they are muted", got)
+	}
+}
+
+func TestAMuteFormIsGoodForAShortWhileAndWhereItWasOpened(t *testing.T) {
+	w := watched(t, bot.AlertRules{Hours: noDay}, bot.AlertHours)
+	w.activates(time.Hour)
+	m := w.sees(w.slack, "C-ops", outside)
+	values := map[string]string{"for": (4 * time.Hour).String(), "reason": "night shift"}
+	form := w.inChannel("carol", m, "Mute…").Form
+	w.advance(16 * time.Minute)
+	if got := words(*w.says("carol", bot.Submit{Verb: form.Verb, ID: form.ID, Values: values}).Card); !strings.Contains(got, "opened too long ago") {
+		t.Errorf("after a quarter of an hour Carol is told %q", got)
+	}
+	first, rest, _ := strings.Cut(form.ID, ".")
+	_, rest, _ = strings.Cut(rest, ".")
+	later := first + "." + strconv.FormatInt(w.now().Unix(), 36) + "." + rest
+	if got := words(*w.says("carol", bot.Submit{Verb: form.Verb, ID: later, Values: values}).Card); !strings.Contains(got, "Press the button there") {
+		t.Errorf("with a form that she made younger Carol is told %q", got)
+	}
+	form = w.inChannel("carol", m, "Mute…").Form
+	w.advance(14 * time.Minute)
+	if got := words(*w.says("carol", bot.Submit{Verb: form.Verb, ID: form.ID, Values: values}).Card); !strings.Contains(got, "By Carol Clark") {
+		t.Errorf("Carol is told %q", got)
 	}
 }

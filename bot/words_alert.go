@@ -21,6 +21,7 @@ const (
 	sayNobodyToAsk     = "This alert is about a role and not about a person, so there is nobody to ask."
 	sayNotAsked        = "Nobody asked you about this. If you see something that is not right, tell your security team."
 	sayAlertsElsewhere = "Type this in a channel where alerts are told."
+	sayFormTooOld      = "This form was opened too long ago, so nothing was done. Press [Mute…] on the alert again."
 	sayMuteHowLong     = "Choose for how long, 30 days at the most."
 	sayMuteWhy         = "Say why this is a false alarm."
 	sayErased          = "erased"
