@@ -69,7 +69,6 @@ var (
 	alerts     = store.NewBucket[Alert]("alerts")         // id → the document
 	alertsOpen = store.NewBucket[struct{}]("alerts-open") // id, of those that nobody acknowledged
 	alertsAge  = store.NewBucket[struct{}]("alerts-age")  // time made + id, to forget them
-	alertMarks = store.NewBucket[[]Mark]("alert-marks")   // detector + pseudonym of its subject → what is counted
 )
 
 // AlertRules are the thresholds of the detectors. A detector that is off finds nothing.
@@ -222,20 +221,6 @@ func (b *Bot) alerting(tx store.Tx, before, after Request, at time.Time, events 
 		}
 	}
 	return nil
-}
-
-// count adds one mark to a counter, and makes an alert when there are enough of them.
-func (b *Bot) count(tx store.Tx, r Request, c count, at time.Time) error {
-	key := string(c.kind) + "/" + b.o.Pseudonym("alert-marks", c.of)
-	marks, err := alertMarks.Get(tx, key)
-	if err = ignoreMissing(err); err != nil {
-		return err
-	}
-	kept, hit := c.often.add(marks, c.mark)
-	if err := alertMarks.Put(tx, key, kept); err != nil || len(hit) == 0 {
-		return err
-	}
-	return b.raise(tx, c.found(r, hit), at)
 }
 
 // zoneOf is the time zone that a person's chat names: where they asked, or else where

@@ -190,7 +190,7 @@ func (b *Bot) Run(ctx context.Context) error {
 			if err := b.sweepDeliveries(ctx); err != nil && ctx.Err() == nil {
 				b.o.Log.Error("old deliveries could not be swept; tried again in an hour", "error", err)
 			}
-			if err := errors.Join(b.sweepAlerts(ctx), b.sweepMutes(ctx)); err != nil && ctx.Err() == nil {
+			if err := errors.Join(b.sweepAlerts(ctx), b.sweepMutes(ctx), b.sweepMarks(ctx)); err != nil && ctx.Err() == nil {
 				b.o.Log.Error("old alerts could not be swept; tried again in an hour", "error", err)
 			}
 		}
