@@ -49,6 +49,8 @@ type Alert struct {
 	At           time.Time     `json:"at,omitzero"` // … when
 	Asked        pim.Principal `json:"asked,omitzero"`
 	AskedAt      time.Time     `json:"askedAt,omitzero"`
+	Unreached    time.Time     `json:"unreached,omitzero"` // they could not be asked; zero again when somebody tries anew
+	Asks         int           `json:"asks,omitempty"`     // how often that was tried before
 	Answer       Answer        `json:"answer,omitempty"`
 	AnsweredAt   time.Time     `json:"answeredAt,omitzero"`
 	// Accepts are the settings that acknowledging a weakened policy accepts, and of which role.

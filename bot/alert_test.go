@@ -587,3 +587,61 @@ func TestAMuteFormIsGoodForAShortWhileAndWhereItWasOpened(t *testing.T) {
 		t.Errorf("Carol is told %q", got)
 	}
 }
+
+// Who cannot be asked is not shown as asked, and is asked again when somebody presses again.
+func TestAPersonWhoCannotBeReachedIsNotShownAsAsked(t *testing.T) {
+	dm := bot.Conversation{Platform: bot.Slack, Tenant: "T1", ID: "D-dave", Private: true}
+	outsideOf := func(t *testing.T) (*world, bottest.Message) {
+		w := watched(t, bot.AlertRules{}, bot.AlertOutside)
+		w.ms.AddTrace(pim.Trace{ID: "line-1", At: w.now(), What: pim.TraceOutside, Assignment: users.Assignment, RoleName: users.RoleName, Principal: "oid-dave", By: people["bob"]})
+		w.seesLater(time.Minute, w.slack, "C-ops", "User Administrator was assigned to Dave Davis outside of PIM")
+		return w, w.sees(w.slack, "C-ops", "outside of PIM")
+	}
+	t.Run("nobody", func(t *testing.T) {
+		w, m := outsideOf(t)
+		w.inChannel("carol", m, "Ask the person")
+		w.sees(w.slack, "C-ops", "Could not be reached in chat", "[Ask the person]")
+		w.restart()
+		w.slack.Reachable("oid-dave", dm)
+		w.rests()
+		if got := shows(w.slack, "D-dave"); len(got) != 0 {
+			t.Fatalf("Dave is asked by himself: %q", got)
+		}
+		w.inChannel("carol", w.sees(w.slack, "C-ops", "outside of PIM"), "Ask the person")
+		ask := w.sees(w.slack, "D-dave", "Was this you?")
+		w.rests()
+		if got := words(w.sees(w.slack, "C-ops", "outside of PIM").Card); strings.Contains(got, "Could not be reached") || strings.Contains(got, "[Ask the person]") || !strings.Contains(got, "Asked by Carol Clark") {
+			t.Errorf("the alert says %q", got)
+		}
+		w.slack.Delete(ask.Message) // and the answer comes to a question that is not there any more
+		in := w.in("dave", bot.Press{Verb: ask.Card.Actions[0].Verb, ID: ask.Card.Actions[0].ID})
+		w.does(in)
+		w.sees(w.slack, "C-ops", "outside of PIM", "Dave Davis says: it was me")
+	})
+	t.Run("the chat is gone", func(t *testing.T) {
+		w, m := outsideOf(t)
+		w.slack.Reachable("oid-dave", dm)
+		chat := w.slack
+		before := w.change
+		w.change = func(o *bot.Options) {
+			before(o)
+			o.Chats = map[bot.Platform]bot.Chat{bot.Slack: &closed{Chat: chat, at: dm.ID}, bot.Teams: w.teams}
+		}
+		w.restart()
+		w.inChannel("carol", m, "Ask the person")
+		w.sees(w.slack, "C-ops", "Could not be reached in chat", "[Ask the person]")
+	})
+}
+
+// closed is a chat of which one conversation cannot be written to.
+type closed struct {
+	*bottest.Chat
+	at string
+}
+
+func (c *closed) Post(ctx context.Context, to bot.Conversation, key string, card bot.Card) (bot.Message, error) {
+	if to.ID == c.at {
+		return bot.Message{}, &bot.ChatError{Platform: c.Platform, Op: "post", Code: bot.ChatUnreachable, Err: errors.New("not in channel")}
+	}
+	return c.Chat.Post(ctx, to, key, card)
+}

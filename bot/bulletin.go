@@ -48,6 +48,9 @@ type Bulletin struct {
 	To     []Conversation `json:"to,omitempty"`
 	People []string       `json:"people,omitempty"`
 
+	// Asks is the id of an alert, which is told when the question to its person reaches nobody.
+	Asks string `json:"asks,omitempty"`
+
 	At time.Time `json:"at"` // business time at which it is posted
 }
 
@@ -179,6 +182,11 @@ func (b *Bot) changeBulletin(ctx context.Context, key string, change func(tx sto
 		next.Lease.Until = now.Add(leaseTime)
 		if err := change(tx, &next); err != nil {
 			return err
+		}
+		if next.Asks != "" && next.unreached() && !before.unreached() {
+			if err := b.notAsked(tx, next, now); err != nil {
+				return err
+			}
 		}
 		held = next.Lease
 		return b.putBulletin(tx, key, before, next, now)

@@ -19,6 +19,7 @@ const (
 	sayNotInChannel    = "Only people in the channel where this alert is told can do that. Press the button there."
 	sayOwnAlert        = "This alert is about you, so somebody else has to take care of it."
 	sayNobodyToAsk     = "This alert is about a role and not about a person, so there is nobody to ask."
+	sayNotReached      = "Could not be reached in chat, so was not asked"
 	sayNotAsked        = "Nobody asked you about this. If you see something that is not right, tell your security team."
 	sayAlertsElsewhere = "Type this in a channel where alerts are told."
 	sayFormTooOld      = "This form was opened too long ago, so nothing was done. Press [Mute…] on the alert again."
@@ -98,6 +99,9 @@ func (p Projection) alertCard(a Alert) Card {
 	if a.Asked.ID != "" {
 		c.Facts = append(c.Facts, Fact{Name: "Asked by " + personName(a.Asked), At: a.AskedAt})
 	}
+	if !a.Unreached.IsZero() {
+		c.Facts = append(c.Facts, Fact{Name: sayNotReached, At: a.Unreached})
+	}
 	switch a.Answer {
 	case AnswerMe:
 		c.Facts = append(c.Facts, Fact{Name: personName(a.Subject) + " says: it was me", At: a.AnsweredAt})
@@ -114,7 +118,7 @@ func (p Projection) alertCard(a Alert) Card {
 		}
 	} else {
 		c.Actions = append(c.Actions, Action{Label: "Acknowledge", Style: Primary, Verb: VerbAcknowledge, ID: a.ID})
-		if a.Subject.ID != "" && a.Asked.ID == "" {
+		if a.Subject.ID != "" && (a.Asked.ID == "" || !a.Unreached.IsZero()) {
 			c.Actions = append(c.Actions, Action{Label: "Ask the person", Verb: VerbAskThem, ID: a.ID})
 		}
 		if a.Mute == nil {
