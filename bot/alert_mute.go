@@ -3,6 +3,7 @@ package bot
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/belaybot/belay/pim"
 	"github.com/belaybot/belay/store"
+	"github.com/belaybot/belay/store/trail"
 )
 
 // Mute keeps a false alarm quiet for a while: one detector, about one person or one role.
@@ -168,6 +170,46 @@ func (b *Bot) unmute(ctx context.Context, in Inbound, a actor, p Press) Reply {
 		return b.alertRefused(ctx, in, a, p, al, err)
 	}
 	return Reply{Card: plain(Neutral, "Not muted any more", sayUnmuted)}
+}
+
+// About names whom or what a mute is about.
+func (m Mute) About() string {
+	if m.Subject.ID != "" {
+		return personName(m.Subject)
+	}
+	return roleAt(m.Role)
+}
+
+// Mutes lists what is muted now, the soonest to end first.
+func (b *Bot) Mutes(ctx context.Context) (all []Mute, err error) {
+	now := b.o.Now()
+	err = b.o.Store.View(ctx, func(tx store.Tx) error {
+		all = nil
+		return alertMutes.Scan(tx, "", "", func(_ string, m Mute) error {
+			if now.Before(m.Until) {
+				all = append(all, m)
+			}
+			return nil
+		})
+	})
+	slices.SortStableFunc(all, func(a, b Mute) int { return a.Until.Compare(b.Until) })
+	return all, err
+}
+
+// Unmute ends a mute before its time, as e says in the audit trail. The error is
+// store.ErrNotFound when there is none.
+func (b *Bot) Unmute(ctx context.Context, id string, e trail.Event) error {
+	return b.o.Store.Update(ctx, func(tx store.Tx) error {
+		if id == "" || len(id) > maxID {
+			return store.ErrNotFound
+		}
+		m, err := alertMutes.Get(tx, id)
+		if err != nil {
+			return err
+		}
+		e.Subject, e.Reason, e.Role = m.Subject.ID, string(m.Kind), alertRole(Alert{Role: m.Role})
+		return errors.Join(alertMutes.Delete(tx, id), b.o.Trail.Append(tx, e))
+	})
 }
 
 // sweepMutes forgets what has ended. There are few.

@@ -208,11 +208,7 @@ func alertsCard(open []Alert, mutes []Mute, more int) Card {
 		c.Facts = append(c.Facts, Fact{Name: a.title(), At: a.Made})
 	}
 	for _, m := range mutes {
-		about := roleAt(m.Role)
-		if m.Subject.ID != "" {
-			about = personName(m.Subject)
-		}
-		c.Facts = append(c.Facts, Fact{Name: fmt.Sprintf("Muted by %s: %s, %s, until", personName(m.Owner.Principal), m.Kind, about), At: m.Until},
+		c.Facts = append(c.Facts, Fact{Name: fmt.Sprintf("Muted by %s: %s, %s, until", personName(m.Owner.Principal), m.Kind, m.About()), At: m.Until},
 			Fact{Name: "Why", Value: cmp.Or(m.Reason, sayErased)})
 		c.Actions = append(c.Actions, Action{Label: "Unmute " + string(m.Kind), Verb: VerbUnmute, ID: m.ID})
 	}
