@@ -11,7 +11,7 @@ import (
 // could not be reached.
 func (b *Bot) askThem(tx store.Tx, al *Alert, a actor, at time.Time) (bool, error) {
 	switch {
-	case al.Subject.ID == "":
+	case al.Subject.ID == "" || al.Unowned:
 		return false, refuse(CodeInvalid, sayNobodyToAsk)
 	case al.Asked.ID != "" && al.Unreached.IsZero():
 		return false, nil

@@ -30,7 +30,7 @@ func (b *Bot) listAlerts(ctx context.Context, in Inbound, a actor) Reply {
 	case len(open)+len(mutes) == 0 && !b.o.Notices.hears(in.At, NoticeAlert):
 		return b.alertRefused(ctx, in, a, Press{Verb: "alerts"}, Alert{}, bar("not-theirs", sayAlertsElsewhere))
 	}
-	c := alertsCard(open, mutes, more)
+	c := alertsCard(open, mutes, more, b.unseenNotes())
 	return Reply{Card: &c}
 }
 
