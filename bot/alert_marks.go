@@ -3,6 +3,7 @@ package bot
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -89,8 +90,8 @@ func dropMarks(tx store.Tx, most int, drop func(Mark) bool) (any bool, err error
 		}
 		return nil
 	})
-	for key, left := range changed {
-		if len(left) == 0 {
+	for _, key := range slices.Sorted(maps.Keys(changed)) {
+		if left := changed[key]; len(left) == 0 {
 			err = errors.Join(err, alertMarks.Delete(tx, key))
 		} else {
 			err = errors.Join(err, alertMarks.Put(tx, key, left))

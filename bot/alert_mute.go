@@ -38,21 +38,37 @@ const mostMutes = 10
 
 const fieldHowLong = "for"
 
-// muteKey is what alike alerts have in common.
+// muteKey is what alike alerts have in common: what they are about, and where they are told.
+// Who mutes what one channel hears keeps nothing from another one.
 func (b *Bot) muteKey(a Alert) string {
 	if a.Subject.ID != "" {
-		return b.o.Pseudonym("mute", string(a.Kind), strings.ToLower(a.Subject.ID))
+		return b.o.Pseudonym("mute", string(a.Kind), strings.ToLower(a.Subject.ID), b.o.Notices.reach(a))
 	}
-	return b.o.Pseudonym("mute", string(a.Kind), string(a.Role.Kind), strings.ToLower(a.Role.Role), strings.ToLower(a.Role.Scope))
+	return b.o.Pseudonym("mute", string(a.Kind), string(a.Role.Kind), strings.ToLower(a.Role.Role), strings.ToLower(a.Role.Scope), b.o.Notices.reach(a))
 }
 
 // muted finds the mute that keeps an alert quiet.
 func (b *Bot) muted(tx store.Tx, a Alert, now time.Time) (m Mute, ok bool, err error) {
 	m, err = alertMutes.Get(tx, b.muteKey(a))
-	if errors.Is(err, store.ErrNotFound) {
-		return m, false, nil
+	return m, err == nil && now.Before(m.Until), ignoreMissing(err)
+}
+
+// reach names the places in which an alert is told, whichever groups of the rules the person
+// may be in.
+func (t Routing) reach(a Alert) string {
+	all := t.Groups()
+	kinds := [][]string{nil, all}
+	for _, g := range all {
+		kinds = append(kinds, []string{g})
 	}
-	return m, err == nil && now.Before(m.Until), err
+	var keys []string
+	for n, groups := range kinds {
+		for _, to := range t.Targets(Happening{Event: NoticeAlert, Severity: a.Severity, Role: a.Role, Groups: groups}) {
+			keys = append(keys, strconv.Itoa(n)+" "+to.key())
+		}
+	}
+	slices.Sort(keys)
+	return strings.Join(keys, "\n")
 }
 
 // formTime is how long a form that is good for one place can be sent.

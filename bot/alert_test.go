@@ -645,3 +645,28 @@ func (c *closed) Post(ctx context.Context, to bot.Conversation, key string, card
 	}
 	return c.Chat.Post(ctx, to, key, card)
 }
+
+// A mute is from the channel in which the alert is told: what another channel hears is not
+// kept from it.
+func TestAMuteKeepsNothingFromAnotherChannel(t *testing.T) {
+	w := watched(t, bot.AlertRules{Hours: noDay}, bot.AlertHours)
+	before := w.change
+	tier0 := bot.Conversation{Platform: bot.Slack, Tenant: "T1", ID: "C-tier0"}
+	w.change = func(o *bot.Options) {
+		before(o)
+		o.Notices.Rules = []bot.Rule{{Events: []bot.Notice{bot.NoticeAlert}, Roles: []string{"User Administrator"}, To: []bot.Conversation{tier0}}}
+	}
+	w.restart()
+	w.activates(time.Hour)
+	form := w.inChannel("carol", w.sees(w.slack, "C-ops", outside), "Mute…").Form
+	w.says("carol", bot.Submit{Verb: form.Verb, ID: form.ID, Values: map[string]string{"for": "720h0m0s", "reason": "x"}})
+	id := w.asks("alice", users, bot.Ask{Duration: time.Hour, Justification: "canary"})
+	w.until(id, func(r bot.Request) bool { return r.State == bot.PendingApproval })
+	w.says("carol", bot.Press{Verb: bot.VerbApprove, ID: id})
+	w.sees(w.slack, "C-tier0", "Alice Adams activated User Administrator outside business hours")
+	w.advance(2 * time.Hour)
+	w.activates(time.Hour)
+	if n := w.alertsIn("outside"); n != 1 {
+		t.Errorf("%d alerts where it is muted", n)
+	}
+}

@@ -134,8 +134,8 @@ func (b *Bot) sweepPlaces(ctx context.Context) error {
 				}
 				return nil
 			})
-			for key, left := range changed {
-				if len(left.Seen) == 0 {
+			for _, key := range slices.Sorted(maps.Keys(changed)) {
+				if left := changed[key]; len(left.Seen) == 0 {
 					err = errors.Join(err, usualPlaces.Delete(tx, key))
 				} else {
 					err = errors.Join(err, usualPlaces.Put(tx, key, left))
