@@ -314,3 +314,75 @@ func TestABreakGlassAccountThatIsChangedIsToldAndTheDoerAsked(t *testing.T) {
 		t.Errorf("%d alerts of two changes", n)
 	}
 }
+
+// A log that does not answer is asked again, and in the end it is counted that nothing was seen.
+func TestALookAtSignInsThatFailsIsMadeAgain(t *testing.T) {
+	w, l, placed := accounts(t, bot.AlertPlace)
+	l.from("DE", 5*24*time.Hour)
+	l.from("FR", time.Minute)
+	asked := func(n int) func() bool {
+		return func() bool { l.mu.Lock(); defer l.mu.Unlock(); return len(l.asked) == n }
+	}
+	l.set(func(l *logs) { l.err = &pim.Error{Op: "sign-ins", Code: pim.CodeUnavailable, Status: 503} })
+	w.activates(30 * time.Minute)
+	w.advance(11 * time.Minute)
+	w.comes("the first look", asked(1))
+	l.set(func(l *logs) { l.err = nil })
+	w.advance(3 * time.Minute)
+	w.sees(w.slack, "C-ops", strange)
+	w.advance(40 * time.Minute)
+	w.comes("the last look", func() bool { return placed("unusual") == 1 })
+
+	l.set(func(l *logs) { l.err = &pim.Error{Op: "sign-ins", Code: pim.CodeForbidden, Status: 403} })
+	w.activates(30 * time.Minute)
+	w.advance(11 * time.Minute)
+	w.comes("the first look of the next", asked(4))
+	w.advance(4 * time.Hour)
+	w.comes("the end of it", func() bool { return placed("cannot-see") == 1 })
+	w.advance(time.Hour)
+	w.comes("another probe", func() bool { return strings.Contains(w.logs.String(), "cannot see") })
+	if !asked(5)() {
+		t.Error("the log is asked on and on")
+	}
+}
+
+// Of several replicas one looks, and one alert is made.
+func TestReplicasLookAtSignInsOnce(t *testing.T) {
+	w, l, placed := accounts(t, bot.AlertPlace, bot.AlertGlass)
+	var options bot.Options
+	before := w.change
+	w.change = func(o *bot.Options) {
+		before(o)
+		o.Owner = "this"
+		options = *o
+	}
+	w.restart()
+	options.Owner = "other"
+	other, err := bot.New(options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- other.Run(ctx) }()
+	defer func() {
+		stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}()
+	l.from("DE", 5*24*time.Hour)
+	l.from("FR", time.Minute)
+	l.set(func(l *logs) {
+		l.changes = []pim.AccountChange{{ID: "line-1", At: w.now(), Account: "oid-glass", What: "Reset user password", By: people["carol"]}}
+	})
+	w.activates(30 * time.Minute)
+	w.advance(11 * time.Minute)
+	w.sees(w.slack, "C-ops", strange)
+	w.sees(w.slack, "C-ops", "Reset user password")
+	w.advance(40 * time.Minute)
+	w.comes("the last look", func() bool { return placed("unusual") == 1 })
+	if n, m := w.alertsIn("unusual place"), w.alertsIn("was changed"); n != 1 || m != 1 {
+		t.Errorf("%d alerts of the place, %d of the change", n, m)
+	}
+}
