@@ -49,7 +49,7 @@ func (b *Bot) checkPlace(tx store.Tx, r Request, at time.Time) error {
 
 // lookAtPlaces looks at the sign-ins of activations whose time has come.
 func (b *Bot) lookAtPlaces(ctx context.Context, now time.Time) {
-	for ctx.Err() == nil && b.reads.take(pim.EntraRole, once) == 0 {
+	for ctx.Err() == nil {
 		c, ok, err := b.claimPlace(ctx, now)
 		if err == nil && ok {
 			err = b.lookAtPlace(ctx, c, now)
@@ -63,8 +63,9 @@ func (b *Bot) lookAtPlaces(ctx context.Context, now time.Time) {
 	}
 }
 
-// claimPlace takes the check that is due first, and puts it off for as long as a look may
-// take: should this process die, or another one look, nothing is lost and little done twice.
+// claimPlace takes the check that is due first, if there is one and the budget allows a
+// reading, and puts it off for as long as a look may take: should this process die, or
+// another one look, nothing is lost and little done twice.
 func (b *Bot) claimPlace(ctx context.Context, now time.Time) (c placeCheck, ok bool, err error) {
 	find := func(tx store.Tx) (key string, err error) {
 		ok = false
@@ -74,7 +75,7 @@ func (b *Bot) claimPlace(ctx context.Context, now time.Time) (c placeCheck, ok b
 		})
 		return key, err
 	}
-	if err := b.o.Store.View(ctx, func(tx store.Tx) error { _, err := find(tx); return err }); err != nil || !ok {
+	if err := b.o.Store.View(ctx, func(tx store.Tx) error { _, err := find(tx); return err }); err != nil || !ok || b.reads.take(pim.EntraRole, once) > 0 {
 		return c, false, err
 	}
 	err = b.o.Store.Update(ctx, func(tx store.Tx) error {

@@ -35,6 +35,7 @@ func TestSignInLog(t *testing.T) {
 	if rows[0]["location"].(obj)["countryOrRegion"] != "US" || rows[0]["status"].(obj)["errorCode"].(float64) != 0 {
 		t.Errorf("the sign-in is %v", rows[0])
 	}
+	h.wantRefused(h.as(alice), "GET", signInsPath, nil, 403, "Authorization_RequestDenied")
 	h.must(h.SetLicensed(false))
 	h.wantRefused(h.asApp(), "GET", signInsPath, nil, 403, "Authentication_RequestFromNonPremiumTenantOrB2CTenant")
 }

@@ -20,25 +20,26 @@ var ErrUnreadable = errors.New("the answer is not one that Microsoft gives")
 // services tells the error codes of Graph and of ARM apart, in lower case. Source:
 // the project's contracts, which name where each was seen.
 var services = map[string]pim.Code{
-	"roleassignmentexists":                                  pim.CodeExists,
-	"pendingroleassignmentrequest":                          pim.CodePending,
-	"activedurationtooshort":                                pim.CodeTooShort,
-	"roleassignmentdoesnotexist":                            pim.CodeNotActive,
-	"subjectnotfound":                                       pim.CodeNotYet,
-	"invalidroleassignmentrequest":                          pim.CodeInvalid,
-	"invalidroleassignmentrequestschedule":                  pim.CodeInvalid,
-	"invalidscope":                                          pim.CodeInvalid,
-	"rolenotfound":                                          pim.CodeInvalid,
-	"resourceislocked":                                      pim.CodeInvalid,
-	"invalidpolicy":                                         pim.CodeInvalid,
-	"requestcannotbecancelled":                              pim.CodeCannotCancel,
-	"roleassignmentrequestnotfound":                         pim.CodeNotFound,
-	"roleassignmentrequestalreadyapproved":                  pim.CodeDecided,
-	"aadpremiumlicenserequired":                             pim.CodeLicense,
-	"authentication_requestfromnonpremiumtenantorb2ctenant": pim.CodeLicense,
-	"authorization_requestdenied":                           pim.CodeForbidden,
-	"permissionscopenotgranted":                             pim.CodeForbidden,
-	"authorizationfailed":                                   pim.CodeForbidden,
+	"roleassignmentexists":                 pim.CodeExists,
+	"pendingroleassignmentrequest":         pim.CodePending,
+	"activedurationtooshort":               pim.CodeTooShort,
+	"roleassignmentdoesnotexist":           pim.CodeNotActive,
+	"subjectnotfound":                      pim.CodeNotYet,
+	"invalidroleassignmentrequest":         pim.CodeInvalid,
+	"invalidroleassignmentrequestschedule": pim.CodeInvalid,
+	"invalidscope":                         pim.CodeInvalid,
+	"rolenotfound":                         pim.CodeInvalid,
+	"resourceislocked":                     pim.CodeInvalid,
+	"invalidpolicy":                        pim.CodeInvalid,
+	"requestcannotbecancelled":             pim.CodeCannotCancel,
+	"roleassignmentrequestnotfound":        pim.CodeNotFound,
+	"roleassignmentrequestalreadyapproved": pim.CodeDecided,
+	"aadpremiumlicenserequired":            pim.CodeLicense,
+	"authorization_requestdenied":          pim.CodeForbidden,
+	"permissionscopenotgranted":            pim.CodeForbidden,
+	"authorizationfailed":                  pim.CodeForbidden,
+
+	"authentication_requestfromnonpremiumtenantorb2ctenant": pim.CodeLicense, // of the sign-in log
 }
 
 // Invalid refuses what was asked for before anything is sent.
