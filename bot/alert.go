@@ -25,10 +25,12 @@ const (
 	AlertUnanswered Detector = "unanswered"      // nobody answers a request
 	AlertWeakened   Detector = "policy-weakened" // a role's settings demand less than was accepted
 	AlertOutside    Detector = "outside-pim"     // an assignment was made without PIM
+	AlertPlace      Detector = "unusual-place"   // an activation after a sign-in from an unusual place
+	AlertGlass      Detector = "break-glass"     // a break-glass account was used or changed
 )
 
 // Detectors are all of them, in the order of docs/alerts.md.
-var Detectors = []Detector{AlertHours, AlertPerson, AlertRole, AlertDenied, AlertHasty, AlertUnanswered, AlertWeakened, AlertOutside}
+var Detectors = []Detector{AlertHours, AlertPerson, AlertRole, AlertDenied, AlertHasty, AlertUnanswered, AlertWeakened, AlertOutside, AlertPlace, AlertGlass}
 
 // Alert is something unusual that was found: one document, made in the transaction of
 // whatever caused it. The same cause makes one.
@@ -36,7 +38,9 @@ type Alert struct {
 	ID       string                 `json:"id"` // pseudonym of the cause
 	Kind     Detector               `json:"kind"`
 	Severity Severity               `json:"severity"`
-	Subject  pim.Principal          `json:"subject"` // whom it is about; without an ID: nobody
+	Subject  pim.Principal          `json:"subject"`           // whom it is about; without an ID: nobody
+	Unowned  bool                   `json:"unowned,omitempty"` // that is an account behind which there is nobody to ask
+	Changed  string                 `json:"changed,omitempty"` // what was done to an account
 	Role     pim.EligibleAssignment `json:"role"`
 	Request  string                 `json:"request,omitempty"` // Belay's id
 	Reason   string                 `json:"reason"`            // a sentence: what is unusual
@@ -49,6 +53,8 @@ type Alert struct {
 	At           time.Time     `json:"at,omitzero"` // … when
 	Asked        pim.Principal `json:"asked,omitzero"`
 	AskedAt      time.Time     `json:"askedAt,omitzero"`
+	Unreached    time.Time     `json:"unreached,omitzero"` // they could not be asked; zero again when somebody tries anew
+	Asks         int           `json:"asks,omitempty"`     // how often that was tried before
 	Answer       Answer        `json:"answer,omitempty"`
 	AnsweredAt   time.Time     `json:"answeredAt,omitzero"`
 	// Accepts are the settings that acknowledging a weakened policy accepts, and of which role.
@@ -69,7 +75,6 @@ var (
 	alerts     = store.NewBucket[Alert]("alerts")         // id → the document
 	alertsOpen = store.NewBucket[struct{}]("alerts-open") // id, of those that nobody acknowledged
 	alertsAge  = store.NewBucket[struct{}]("alerts-age")  // time made + id, to forget them
-	alertMarks = store.NewBucket[[]Mark]("alert-marks")   // detector + pseudonym of its subject → what is counted
 )
 
 // AlertRules are the thresholds of the detectors. A detector that is off finds nothing.
@@ -82,6 +87,9 @@ type AlertRules struct {
 	Hasty           Often
 	HastyWithin     time.Duration // of the moment at which the request began to wait
 	UnansweredAfter time.Duration // that it began to wait
+	PlaceDays       int           // a country from which nobody signed in for so long is unusual
+	PlaceWithin     time.Duration // how long before an activation such a sign-in matters
+	BreakGlass      []string      // object ids of accounts for emergencies
 }
 
 // on says whether a detector is to be heard. There are none without rules.
@@ -199,6 +207,11 @@ func (b *Bot) alerting(tx store.Tx, before, after Request, at time.Time, events 
 			}
 		}
 	}
+	if began(before, after) && b.o.Alerts.on(AlertPlace) && b.o.Accounts != nil {
+		if err := b.checkPlace(tx, after, at); err != nil {
+			return err
+		}
+	}
 	for _, c := range counted(before, after, rules) {
 		if !b.o.Alerts.on(c.kind) {
 			continue
@@ -222,20 +235,6 @@ func (b *Bot) alerting(tx store.Tx, before, after Request, at time.Time, events 
 		}
 	}
 	return nil
-}
-
-// count adds one mark to a counter, and makes an alert when there are enough of them.
-func (b *Bot) count(tx store.Tx, r Request, c count, at time.Time) error {
-	key := string(c.kind) + "/" + b.o.Pseudonym("alert-marks", c.of)
-	marks, err := alertMarks.Get(tx, key)
-	if err = ignoreMissing(err); err != nil {
-		return err
-	}
-	kept, hit := c.often.add(marks, c.mark)
-	if err := alertMarks.Put(tx, key, kept); err != nil || len(hit) == 0 {
-		return err
-	}
-	return b.raise(tx, c.found(r, hit), at)
 }
 
 // zoneOf is the time zone that a person's chat names: where they asked, or else where

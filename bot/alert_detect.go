@@ -22,6 +22,7 @@ type Often struct {
 type Mark struct {
 	At      time.Time `json:"at"`
 	Request string    `json:"request"`
+	Who     string    `json:"who"`  // object id of whoever asked, whom What may name
 	What    string    `json:"what"` // as the evidence names it
 }
 
@@ -60,20 +61,20 @@ func counted(before, after Request, rules AlertRules) (all []count) {
 		at := maxTime(after.Held.From, after.Made)
 		role := strings.ToLower(string(after.Role.Kind) + "\x00" + after.Role.Role + "\x00" + after.Role.Scope)
 		all = append(all,
-			count{kind: AlertPerson, of: who.ID, often: rules.PersonBurst, mark: Mark{At: at, Request: after.ID, What: what}, who: who},
-			count{kind: AlertRole, of: role, often: rules.RoleBurst, mark: Mark{At: at, Request: after.ID, What: personName(who)}})
+			count{kind: AlertPerson, of: who.ID, often: rules.PersonBurst, mark: Mark{At: at, Request: after.ID, Who: who.ID, What: what}, who: who},
+			count{kind: AlertRole, of: role, often: rules.RoleBurst, mark: Mark{At: at, Request: after.ID, Who: who.ID, What: personName(who)}})
 	}
 	if before.State != Denied && after.State == Denied {
 		at := after.Made
 		if n := len(after.History); n > 0 {
 			at = after.History[n-1].At
 		}
-		all = append(all, count{kind: AlertDenied, of: who.ID, often: rules.Denied, mark: Mark{At: at, Request: after.ID, What: what}, who: who})
+		all = append(all, count{kind: AlertDenied, of: who.ID, often: rules.Denied, mark: Mark{At: at, Request: after.ID, Who: who.ID, What: what}, who: who})
 	}
 	if d := after.Decided; d != nil && before.Decided == nil {
 		if i := after.relayed(d.Result); i != nil && strings.EqualFold(i.By.ID, d.By.ID) {
 			if took := i.Made.Sub(after.waitsSince()); took <= rules.HastyWithin {
-				mark := Mark{At: i.Made, Request: after.ID, What: fmt.Sprintf(sayHasty, what, personName(who), saySeconds(took))}
+				mark := Mark{At: i.Made, Request: after.ID, Who: who.ID, What: fmt.Sprintf(sayHasty, what, personName(who), saySeconds(took))}
 				all = append(all, count{kind: AlertHasty, of: d.By.ID, often: rules.Hasty, mark: mark, who: d.By})
 			}
 		}

@@ -3,12 +3,15 @@ package bot
 import (
 	"context"
 	"errors"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
 
 	"github.com/belaybot/belay/pim"
 	"github.com/belaybot/belay/store"
+	"github.com/belaybot/belay/store/trail"
 )
 
 // Mute keeps a false alarm quiet for a while: one detector, about one person or one role.
@@ -19,6 +22,7 @@ type Mute struct {
 	Subject pim.Principal          `json:"subject"`
 	Role    pim.EligibleAssignment `json:"role"`
 	Owner   Person                 `json:"owner"`
+	Alert   string                 `json:"alert"` // from which it was made: where that is told, it can be ended
 	Reason  string                 `json:"reason"`
 	Made    time.Time              `json:"made"`
 	Until   time.Time              `json:"until"`
@@ -34,40 +38,72 @@ const mostMutes = 10
 
 const fieldHowLong = "for"
 
-// muteKey is what alike alerts have in common.
+// muteKey is what alike alerts have in common: what they are about, and where they are told.
+// Who mutes what one channel hears keeps nothing from another one.
 func (b *Bot) muteKey(a Alert) string {
 	if a.Subject.ID != "" {
-		return b.o.Pseudonym("mute", string(a.Kind), strings.ToLower(a.Subject.ID))
+		return b.o.Pseudonym("mute", string(a.Kind), strings.ToLower(a.Subject.ID), b.o.Notices.reach(a))
 	}
-	return b.o.Pseudonym("mute", string(a.Kind), string(a.Role.Kind), strings.ToLower(a.Role.Role), strings.ToLower(a.Role.Scope))
+	return b.o.Pseudonym("mute", string(a.Kind), string(a.Role.Kind), strings.ToLower(a.Role.Role), strings.ToLower(a.Role.Scope), b.o.Notices.reach(a))
 }
 
 // muted finds the mute that keeps an alert quiet.
 func (b *Bot) muted(tx store.Tx, a Alert, now time.Time) (m Mute, ok bool, err error) {
 	m, err = alertMutes.Get(tx, b.muteKey(a))
-	if errors.Is(err, store.ErrNotFound) {
-		return m, false, nil
+	return m, err == nil && now.Before(m.Until), ignoreMissing(err)
+}
+
+// reach names the places in which an alert is told, whichever groups of the rules the person
+// may be in.
+func (t Routing) reach(a Alert) string {
+	all := t.Groups()
+	kinds := [][]string{nil, all}
+	for _, g := range all {
+		kinds = append(kinds, []string{g})
 	}
-	return m, err == nil && now.Before(m.Until), err
+	var keys []string
+	for n, groups := range kinds {
+		for _, to := range t.Targets(Happening{Event: NoticeAlert, Severity: a.Severity, Role: a.Role, Groups: groups}) {
+			keys = append(keys, strconv.Itoa(n)+" "+to.key())
+		}
+	}
+	slices.Sort(keys)
+	return strings.Join(keys, "\n")
 }
 
-// muteForm asks for how long, and why. Its id is good for who opened it where the alert
-// is told, and for nobody else: a form does not say where it was opened.
-func (b *Bot) muteForm(a actor, al Alert, values, problems map[string]string) *Form {
-	return muteForm(al, al.ID+"."+b.muteProof(a, al.ID), values, problems)
+// formTime is how long a form that is good for one place can be sent.
+const formTime = 15 * time.Minute
+
+// muteFormID is good for who opened the form, where and when they did: a form that is sent
+// does not say where it was opened, and who could read an alert then may not for ever.
+func (b *Bot) muteFormID(a actor, id, place, opened string) string {
+	return strings.Join([]string{id, opened, place, b.o.Pseudonym("mute form", id, opened, place, a.ID)}, ".")
 }
 
-func (b *Bot) muteProof(a actor, id string) string { return b.o.Pseudonym("mute form", id, a.ID) }
+func (b *Bot) placeName(at Conversation) string {
+	return b.o.Pseudonym("place", string(placeSlot(at)), strings.ToLower(at.Tenant))
+}
 
-// submitMute mutes what an alert is about.
+// muteForm asks for how long, and why.
+func (b *Bot) muteForm(a actor, al Alert, at Conversation) *Form {
+	opened := strconv.FormatInt(b.o.Now().Unix(), 36)
+	return muteForm(al, b.muteFormID(a, al.ID, b.placeName(at), opened), nil, nil)
+}
+
+// submitMute mutes what an alert is about, where it is still told in the place in which the
+// form was opened.
 func (b *Bot) submitMute(ctx context.Context, in Inbound, a actor, s Submit) (Reply, Later) {
 	if !a.known {
 		return b.offer(ctx, in, a, Ticket{})
 	}
-	id, proof, _ := strings.Cut(s.ID, ".")
+	parts := append(strings.Split(s.ID, "."), "", "", "")
+	id, opened, place := parts[0], parts[1], parts[2]
 	p := Press{Verb: VerbMute, ID: id}
-	if proof != b.muteProof(a, id) {
+	if s.ID != b.muteFormID(a, id, place, opened) {
 		return b.alertRefused(ctx, in, a, p, Alert{}, bar("not-theirs", sayNotInChannel)), nil
+	}
+	if since, err := strconv.ParseInt(opened, 36, 64); err != nil || b.o.Now().Sub(time.Unix(since, 0)).Abs() > formTime {
+		return b.alertRefused(ctx, in, a, p, Alert{}, refuse(CodeInvalid, sayFormTooOld)), nil
 	}
 	long, problems := muteTime(s.Values[fieldHowLong]), map[string]string{}
 	if long == 0 {
@@ -86,13 +122,20 @@ func (b *Bot) submitMute(ctx context.Context, in Inbound, a actor, s Submit) (Re
 		if al, err = getAlert(tx, id); err != nil || len(problems) > 0 {
 			return err
 		}
+		here, err := b.toldAtName(tx, id, place)
+		if err != nil {
+			return err
+		}
+		if !here {
+			return bar("not-theirs", sayNotInChannel)
+		}
 		if err := al.notOwn(a); err != nil {
 			return err
 		}
 		if _, already, err := b.muted(tx, al, at); err != nil || already { // the same form twice, or somebody was faster
 			return err
 		}
-		m := Mute{ID: b.muteKey(al), Kind: al.Kind, Subject: al.Subject, Role: al.Role, Owner: a.Person, Reason: reason, Made: at, Until: at.Add(long)}
+		m := Mute{ID: b.muteKey(al), Kind: al.Kind, Subject: al.Subject, Role: al.Role, Owner: a.Person, Alert: al.ID, Reason: reason, Made: at, Until: at.Add(long)}
 		al.Mute = &m
 		return errors.Join(alertMutes.Put(tx, m.ID, m), b.putAlert(tx, al),
 			b.handled(tx, al, a.Person, string(VerbMute), at, map[string]string{"until": m.Until.Format(time.RFC3339)}))
@@ -101,7 +144,7 @@ func (b *Bot) submitMute(ctx context.Context, in Inbound, a actor, s Submit) (Re
 	case err != nil:
 		return b.alertRefused(ctx, in, a, p, al, err), nil
 	case len(problems) > 0:
-		return Reply{Form: b.muteForm(a, al, map[string]string{fieldHowLong: s.Values[fieldHowLong], fieldReason: cut(reason, maxReason)}, problems), Replace: true}, nil
+		return Reply{Form: muteForm(al, s.ID, map[string]string{fieldHowLong: s.Values[fieldHowLong], fieldReason: cut(reason, maxReason)}, problems), Replace: true}, nil
 	}
 	b.kick(b.bulletinID(alertPost(al.ID)), true)
 	// Where the alert itself changes, that ends the form; else this takes its place.
@@ -117,7 +160,7 @@ func muteTime(text string) time.Duration {
 	return 0
 }
 
-// unmute ends a mute before its time, from where alerts are told.
+// unmute ends a mute before its time, from where the alert is told that it was made of.
 func (b *Bot) unmute(ctx context.Context, in Inbound, a actor, p Press) Reply {
 	var al Alert
 	at := b.o.Now().UTC()
@@ -130,7 +173,11 @@ func (b *Bot) unmute(ctx context.Context, in Inbound, a actor, p Press) Reply {
 			return err
 		}
 		al = Alert{Kind: m.Kind, Subject: m.Subject, Role: m.Role}
-		if !b.alertPlace(placeOf(in, p)) {
+		here, err := b.toldAt(tx, m.Alert, placeOf(in, p))
+		if err != nil {
+			return err
+		}
+		if !here {
 			return bar("not-theirs", sayNotInChannel)
 		}
 		return errors.Join(alertMutes.Delete(tx, p.ID), b.handled(tx, al, a.Person, string(VerbUnmute), at, nil))
@@ -141,42 +188,44 @@ func (b *Bot) unmute(ctx context.Context, in Inbound, a actor, p Press) Reply {
 	return Reply{Card: plain(Neutral, "Not muted any more", sayUnmuted)}
 }
 
-// listAlerts answers /elevate alerts, where alerts are told: what nobody has acknowledged,
-// and what is muted.
-func (b *Bot) listAlerts(ctx context.Context, in Inbound, a actor) Reply {
-	if !b.alertPlace(in.At) {
-		return b.alertRefused(ctx, in, a, Press{Verb: "alerts"}, Alert{}, bar("not-theirs", sayAlertsElsewhere))
+// About names whom or what a mute is about.
+func (m Mute) About() string {
+	if m.Subject.ID != "" {
+		return personName(m.Subject)
 	}
-	now := b.o.Now().UTC()
-	var open []Alert
-	var mutes []Mute
-	more := 0
-	err := b.o.Store.View(ctx, func(tx store.Tx) error {
-		open, mutes, more = nil, nil, 0
-		err := alertsOpen.Scan(tx, "", "", func(id string, _ struct{}) error {
-			if more++; len(open) >= mostMutes {
-				return nil
-			}
-			al, err := alerts.Get(tx, id)
-			open = append(open, al)
-			return err
-		})
-		if err != nil {
-			return err
-		}
-		more -= len(open)
+	return roleAt(m.Role)
+}
+
+// Mutes lists what is muted now, the soonest to end first.
+func (b *Bot) Mutes(ctx context.Context) (all []Mute, err error) {
+	now := b.o.Now()
+	err = b.o.Store.View(ctx, func(tx store.Tx) error {
+		all = nil
 		return alertMutes.Scan(tx, "", "", func(_ string, m Mute) error {
-			if now.Before(m.Until) && len(mutes) < mostMutes {
-				mutes = append(mutes, m)
+			if now.Before(m.Until) {
+				all = append(all, m)
 			}
 			return nil
 		})
 	})
-	if err != nil {
-		return b.trouble(in, err)
-	}
-	c := alertsCard(open, mutes, more)
-	return Reply{Card: &c}
+	slices.SortStableFunc(all, func(a, b Mute) int { return a.Until.Compare(b.Until) })
+	return all, err
+}
+
+// Unmute ends a mute before its time, as e says in the audit trail. The error is
+// store.ErrNotFound when there is none.
+func (b *Bot) Unmute(ctx context.Context, id string, e trail.Event) error {
+	return b.o.Store.Update(ctx, func(tx store.Tx) error {
+		if id == "" || len(id) > maxID {
+			return store.ErrNotFound
+		}
+		m, err := alertMutes.Get(tx, id)
+		if err != nil {
+			return err
+		}
+		e.Subject, e.Reason, e.Role = m.Subject.ID, string(m.Kind), alertRole(Alert{Role: m.Role})
+		return errors.Join(alertMutes.Delete(tx, id), b.o.Trail.Append(tx, e))
+	})
 }
 
 // sweepMutes forgets what has ended. There are few.

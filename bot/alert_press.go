@@ -3,7 +3,6 @@ package bot
 import (
 	"context"
 	"errors"
-	"slices"
 	"strings"
 	"time"
 
@@ -19,11 +18,11 @@ func (b *Bot) alertSeen(tx store.Tx, a actor, at Conversation, id string) (Alert
 	if err != nil {
 		return al, err
 	}
-	p, err := getBulletin(tx, b.bulletinID(alertPost(id)))
-	if err = ignoreMissing(err); err != nil {
+	here, err := b.toldAt(tx, id, at)
+	if err != nil {
 		return al, err
 	}
-	if !slices.ContainsFunc(p.Places, at.is) {
+	if !here {
 		return al, bar("not-theirs", sayNotInChannel)
 	}
 	return al, al.notOwn(a)
@@ -73,7 +72,7 @@ func (b *Bot) alertPress(ctx context.Context, in Inbound, a actor, p Press) (Rep
 	case err != nil:
 		return b.alertRefused(ctx, in, a, p, al, err), nil
 	case p.Verb == VerbMute:
-		return Reply{Form: b.muteForm(a, al, nil, nil), Replace: true}, nil
+		return Reply{Form: b.muteForm(a, al, placeOf(in, p)), Replace: true}, nil
 	}
 	c := b.project.alertCard(al)
 	return Reply{Card: &c, Replace: true}, nil
@@ -114,24 +113,6 @@ func (b *Bot) acknowledge(tx store.Tx, al *Alert, a actor, at time.Time) (bool, 
 	return true, alertsOpen.Delete(tx, al.ID)
 }
 
-// askThem has the person asked, wherever only they read. They are asked once.
-func (b *Bot) askThem(tx store.Tx, al *Alert, a actor, at time.Time) (bool, error) {
-	switch {
-	case al.Asked.ID != "":
-		return false, nil
-	case al.Subject.ID == "":
-		return false, refuse(CodeInvalid, sayNobodyToAsk)
-	}
-	al.Asked, al.AskedAt = a.Principal, at
-	return true, b.question(tx, *al)
-}
-
-// question keeps the message true that asks the person.
-func (b *Bot) question(tx store.Tx, al Alert) error {
-	return b.post(tx, Bulletin{ID: alertPost(al.ID) + "/ask", Event: NoticeAlert, Severity: al.Severity, Role: al.Role, Requester: al.Subject.ID,
-		Card: b.project.questionCard(al), People: []string{al.Subject.ID}, At: al.AskedAt})
-}
-
 // answered records what the person says. "It was me" can be taken back, by whoever reads
 // it in another chat; "this was not me" cannot. Where it is about a decision of theirs, it
 // goes the way of decisions first: that one ends their sign-in, and tells the channels.
@@ -166,8 +147,8 @@ func (b *Bot) answered(ctx context.Context, in Inbound, a actor, p Press) Reply 
 	if al, err = b.keepAnswer(ctx, a, p, says, decided); err != nil {
 		return b.trouble(in, err)
 	}
-	for _, post := range []string{"", "/ask", "/not-me"} {
-		b.kick(b.bulletinID(alertPost(al.ID)+post), true)
+	for _, post := range []string{alertPost(al.ID), al.questionPost(), alertPost(al.ID) + "/not-me"} {
+		b.kick(b.bulletinID(post), true)
 	}
 	if decided {
 		return reply
@@ -211,10 +192,4 @@ func (b *Bot) alertRefused(ctx context.Context, in Inbound, a actor, p Press, al
 			Subject: al.Subject.ID, Role: alertRole(al), Reason: why, Texts: trail.Texts{"actor": personText(a.Principal)}})
 	}
 	return b.trouble(in, err)
-}
-
-// alertPlace says that alerts are told in a conversation, whatever they are about.
-func (b *Bot) alertPlace(at Conversation) bool {
-	all := b.o.Notices.Targets(Happening{Event: NoticeAlert, Severity: High})
-	return slices.ContainsFunc(all, func(t Target) bool { return at.is(t.At) })
 }

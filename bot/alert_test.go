@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -525,5 +526,147 @@ func TestAnAssignmentOutsidePIMIsToldOnce(t *testing.T) {
 	w.seesLater(time.Minute, w.slack, "C-ops", "Reports Reader was assigned to Dave Davis outside of PIM", "By: not told in the audit log")
 	if n := w.alertsIn("outside of PIM"); n != 2 {
 		t.Errorf("%d alerts of two lines", n)
+	}
+}
+
+// What a rule keeps to another channel cannot be read in the fallback channel, and no mute
+// of it ended there.
+func TestAListOfAlertsHasWhatIsToldWhereItIsAsked(t *testing.T) {
+	w := watched(t, bot.AlertRules{Hours: noDay}, bot.AlertHours)
+	before := w.change
+	tier0 := bot.Conversation{Platform: bot.Slack, Tenant: "T1", ID: "C-tier0"}
+	w.change = func(o *bot.Options) {
+		before(o)
+		o.Notices.Rules = []bot.Rule{{Events: []bot.Notice{bot.NoticeAlert}, Roles: []string{"Reports Reader"}, To: []bot.Conversation{tier0}}}
+	}
+	w.restart()
+	w.activates(time.Hour)
+	m := w.sees(w.slack, "C-tier0", outside)
+	form := w.inChannel("carol", m, "Mute…").Form
+	w.says("carol", bot.Submit{Verb: form.Verb, ID: form.ID, Values: map[string]string{"for": "720h0m0s", "reason": "x"}})
+	in := w.in("carol", bot.Command{Text: "alerts"})
+	in.At = tier0
+	reply, _ := w.bot.Handle(t.Context(), in)
+	if got := words(*reply.Card); !strings.Contains(got, outside) || !strings.Contains(got, "1 alert is not acknowledged, 1 muted") {
+		t.Errorf("where it is told the list says %q", got)
+	}
+	in.At = bot.Conversation{Platform: bot.Slack, Tenant: "T1", ID: "C-ops"}
+	if got := w.does(in); strings.Contains(got, "Alice") || strings.Contains(got, "Reports") || strings.Contains(got, "outside-hours") {
+		t.Errorf("in the fallback channel the list says %q", got)
+	}
+	in.Said = bot.Press{Verb: reply.Card.Actions[0].Verb, ID: reply.Card.Actions[0].ID}
+	if got := w.does(in); !strings.Contains(got, "Press the button there") {
+		t.Errorf("from the fallback channel the mute is ended: %q", got)
+	}
+	w.advance(2 * time.Hour)
+	w.activates(time.Hour)
+	if got := len(w.slack.In("C-tier0")); got != 1 {
+		t.Errorf("%d alerts, though they are muted", got)
+	}
+}
+
+func TestAMuteFormIsGoodForAShortWhileAndWhereItWasOpened(t *testing.T) {
+	w := watched(t, bot.AlertRules{Hours: noDay}, bot.AlertHours)
+	w.activates(time.Hour)
+	m := w.sees(w.slack, "C-ops", outside)
+	values := map[string]string{"for": (4 * time.Hour).String(), "reason": "night shift"}
+	form := w.inChannel("carol", m, "Mute…").Form
+	w.advance(16 * time.Minute)
+	if got := words(*w.says("carol", bot.Submit{Verb: form.Verb, ID: form.ID, Values: values}).Card); !strings.Contains(got, "opened too long ago") {
+		t.Errorf("after a quarter of an hour Carol is told %q", got)
+	}
+	first, rest, _ := strings.Cut(form.ID, ".")
+	_, rest, _ = strings.Cut(rest, ".")
+	later := first + "." + strconv.FormatInt(w.now().Unix(), 36) + "." + rest
+	if got := words(*w.says("carol", bot.Submit{Verb: form.Verb, ID: later, Values: values}).Card); !strings.Contains(got, "Press the button there") {
+		t.Errorf("with a form that she made younger Carol is told %q", got)
+	}
+	form = w.inChannel("carol", m, "Mute…").Form
+	w.advance(14 * time.Minute)
+	if got := words(*w.says("carol", bot.Submit{Verb: form.Verb, ID: form.ID, Values: values}).Card); !strings.Contains(got, "By Carol Clark") {
+		t.Errorf("Carol is told %q", got)
+	}
+}
+
+// Who cannot be asked is not shown as asked, and is asked again when somebody presses again.
+func TestAPersonWhoCannotBeReachedIsNotShownAsAsked(t *testing.T) {
+	dm := bot.Conversation{Platform: bot.Slack, Tenant: "T1", ID: "D-dave", Private: true}
+	outsideOf := func(t *testing.T) (*world, bottest.Message) {
+		w := watched(t, bot.AlertRules{}, bot.AlertOutside)
+		w.ms.AddTrace(pim.Trace{ID: "line-1", At: w.now(), What: pim.TraceOutside, Assignment: users.Assignment, RoleName: users.RoleName, Principal: "oid-dave", By: people["bob"]})
+		w.seesLater(time.Minute, w.slack, "C-ops", "User Administrator was assigned to Dave Davis outside of PIM")
+		return w, w.sees(w.slack, "C-ops", "outside of PIM")
+	}
+	t.Run("nobody", func(t *testing.T) {
+		w, m := outsideOf(t)
+		w.inChannel("carol", m, "Ask the person")
+		w.sees(w.slack, "C-ops", "Could not be reached in chat", "[Ask the person]")
+		w.restart()
+		w.slack.Reachable("oid-dave", dm)
+		w.rests()
+		if got := shows(w.slack, "D-dave"); len(got) != 0 {
+			t.Fatalf("Dave is asked by himself: %q", got)
+		}
+		w.inChannel("carol", w.sees(w.slack, "C-ops", "outside of PIM"), "Ask the person")
+		ask := w.sees(w.slack, "D-dave", "Was this you?")
+		w.rests()
+		if got := words(w.sees(w.slack, "C-ops", "outside of PIM").Card); strings.Contains(got, "Could not be reached") || strings.Contains(got, "[Ask the person]") || !strings.Contains(got, "Asked by Carol Clark") {
+			t.Errorf("the alert says %q", got)
+		}
+		w.slack.Delete(ask.Message) // and the answer comes to a question that is not there any more
+		in := w.in("dave", bot.Press{Verb: ask.Card.Actions[0].Verb, ID: ask.Card.Actions[0].ID})
+		w.does(in)
+		w.sees(w.slack, "C-ops", "outside of PIM", "Dave Davis says: it was me")
+	})
+	t.Run("the chat is gone", func(t *testing.T) {
+		w, m := outsideOf(t)
+		w.slack.Reachable("oid-dave", dm)
+		chat := w.slack
+		before := w.change
+		w.change = func(o *bot.Options) {
+			before(o)
+			o.Chats = map[bot.Platform]bot.Chat{bot.Slack: &closed{Chat: chat, at: dm.ID}, bot.Teams: w.teams}
+		}
+		w.restart()
+		w.inChannel("carol", m, "Ask the person")
+		w.sees(w.slack, "C-ops", "Could not be reached in chat", "[Ask the person]")
+	})
+}
+
+// closed is a chat of which one conversation cannot be written to.
+type closed struct {
+	*bottest.Chat
+	at string
+}
+
+func (c *closed) Post(ctx context.Context, to bot.Conversation, key string, card bot.Card) (bot.Message, error) {
+	if to.ID == c.at {
+		return bot.Message{}, &bot.ChatError{Platform: c.Platform, Op: "post", Code: bot.ChatUnreachable, Err: errors.New("not in channel")}
+	}
+	return c.Chat.Post(ctx, to, key, card)
+}
+
+// A mute is from the channel in which the alert is told: what another channel hears is not
+// kept from it.
+func TestAMuteKeepsNothingFromAnotherChannel(t *testing.T) {
+	w := watched(t, bot.AlertRules{Hours: noDay}, bot.AlertHours)
+	before := w.change
+	tier0 := bot.Conversation{Platform: bot.Slack, Tenant: "T1", ID: "C-tier0"}
+	w.change = func(o *bot.Options) {
+		before(o)
+		o.Notices.Rules = []bot.Rule{{Events: []bot.Notice{bot.NoticeAlert}, Roles: []string{"User Administrator"}, To: []bot.Conversation{tier0}}}
+	}
+	w.restart()
+	w.activates(time.Hour)
+	form := w.inChannel("carol", w.sees(w.slack, "C-ops", outside), "Mute…").Form
+	w.says("carol", bot.Submit{Verb: form.Verb, ID: form.ID, Values: map[string]string{"for": "720h0m0s", "reason": "x"}})
+	id := w.asks("alice", users, bot.Ask{Duration: time.Hour, Justification: "canary"})
+	w.until(id, func(r bot.Request) bool { return r.State == bot.PendingApproval })
+	w.says("carol", bot.Press{Verb: bot.VerbApprove, ID: id})
+	w.sees(w.slack, "C-tier0", "Alice Adams activated User Administrator outside business hours")
+	w.advance(2 * time.Hour)
+	w.activates(time.Hour)
+	if n := w.alertsIn("outside"); n != 1 {
+		t.Errorf("%d alerts where it is muted", n)
 	}
 }

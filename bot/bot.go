@@ -48,6 +48,7 @@ type Options struct {
 	GroupRoles func(ctx context.Context, group string) ([]pim.EligibleAssignment, error)
 	Posture    Posture          // how the tenant stands; nil: nobody may see it
 	Alerts     *AlertRules      // thresholds of what is unusual; nil: no alerts
+	Accounts   Accounts         // what Entra logs of accounts; nil: neither unusual places nor break-glass accounts are watched
 	Portal     string           // base URL of the Entra portal; empty: https://entra.microsoft.com
 	Now        func() time.Time // business time; nil: the wall clock
 	Random     io.Reader        // nil: crypto/rand
@@ -79,11 +80,12 @@ type Bot struct {
 	watch   *watch
 
 	mu       sync.Mutex
-	serves   bool               // Run has begun
-	running  map[string]bool    // requests being settled here; true: look again afterwards
-	blind    map[string]bool    // groups of the rules of which it was told that they cannot be read
-	stumbles map[string]stumble // requests whose settling failed
-	held     map[string]bool    // requests that this process may hold the lease on and does not work on
+	serves   bool                  // Run has begun
+	running  map[string]bool       // requests being settled here; true: look again afterwards
+	blind    map[string]bool       // groups of the rules of which it was told that they cannot be read
+	unseen   map[Detector]pim.Code // detectors that cannot read what they need
+	stumbles map[string]stumble    // requests whose settling failed
+	held     map[string]bool       // requests that this process may hold the lease on and does not work on
 	slots    chan struct{}
 	work     sync.WaitGroup
 	life     context.Context
@@ -136,6 +138,7 @@ func New(o Options) (*Bot, error) {
 		menu:     menus{now: o.Now, held: map[string]*Menu{}, sheets: map[string]*sheet{}},
 		running:  map[string]bool{},
 		blind:    map[string]bool{},
+		unseen:   map[Detector]pim.Code{},
 		stumbles: map[string]stumble{}, held: map[string]bool{},
 		slots: make(chan struct{}, settlers),
 		life:  life,
@@ -190,7 +193,7 @@ func (b *Bot) Run(ctx context.Context) error {
 			if err := b.sweepDeliveries(ctx); err != nil && ctx.Err() == nil {
 				b.o.Log.Error("old deliveries could not be swept; tried again in an hour", "error", err)
 			}
-			if err := errors.Join(b.sweepAlerts(ctx), b.sweepMutes(ctx)); err != nil && ctx.Err() == nil {
+			if err := errors.Join(b.sweepAlerts(ctx), b.sweepMutes(ctx), b.sweepMarks(ctx), b.sweepPlaces(ctx)); err != nil && ctx.Err() == nil {
 				b.o.Log.Error("old alerts could not be swept; tried again in an hour", "error", err)
 			}
 		}

@@ -48,6 +48,9 @@ type Bulletin struct {
 	To     []Conversation `json:"to,omitempty"`
 	People []string       `json:"people,omitempty"`
 
+	// Asks is the id of an alert, which is told when the question to its person reaches nobody.
+	Asks string `json:"asks,omitempty"`
+
 	At time.Time `json:"at"` // business time at which it is posted
 }
 
@@ -160,11 +163,12 @@ func (b *Bot) takeBulletin(ctx context.Context, key string) (p posted, mine bool
 	return p, mine, err
 }
 
-// changeBulletin records something of a bulletin while its lease is held. The error is a
-// *LeaseLostError when it is not any more.
-func (b *Bot) changeBulletin(ctx context.Context, key string, change func(tx store.Tx, p *posted) error) error {
+// changeBulletin records something of a bulletin while its lease is held, and holds it
+// anew: that something was done shows that this process lives. The error is a
+// *LeaseLostError when another one has it.
+func (b *Bot) changeBulletin(ctx context.Context, key string, change func(tx store.Tx, p *posted) error) (held Lease, err error) {
 	now := b.o.Now().UTC()
-	return b.o.Store.Update(ctx, func(tx store.Tx) error {
+	err = b.o.Store.Update(ctx, func(tx store.Tx) error {
 		before, err := getBulletin(tx, key)
 		if err != nil {
 			return err
@@ -175,9 +179,17 @@ func (b *Bot) changeBulletin(ctx context.Context, key string, change func(tx sto
 		next := before
 		next.Shown = maps.Clone(next.Shown)
 		next.Places, next.Absent = slices.Clone(next.Places), slices.Clone(next.Absent)
+		next.Lease.Until = now.Add(leaseTime)
 		if err := change(tx, &next); err != nil {
 			return err
 		}
+		if next.Asks != "" && next.unreached() && !before.unreached() {
+			if err := b.notAsked(tx, next, now); err != nil {
+				return err
+			}
+		}
+		held = next.Lease
 		return b.putBulletin(tx, key, before, next, now)
 	})
+	return held, err
 }

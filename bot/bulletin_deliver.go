@@ -16,7 +16,8 @@ func (b *Bot) deliver(ctx context.Context, key string) {
 	if err == nil && mine {
 		// A stop does not cut off what has begun: whether it was posted would be unknown.
 		p, err = b.deliverHeld(context.WithoutCancel(ctx), key, p)
-		err = errors.Join(err, b.changeBulletin(context.WithoutCancel(ctx), key, func(_ store.Tx, p *posted) error { p.Lease = Lease{}; return nil }))
+		_, rerr := b.changeBulletin(context.WithoutCancel(ctx), key, func(_ store.Tx, p *posted) error { p.Lease = Lease{}; return nil })
+		err = errors.Join(err, rerr)
 	}
 	lost, taken := errors.AsType[*LeaseLostError](err)
 	switch {
@@ -34,11 +35,12 @@ func (b *Bot) deliver(ctx context.Context, key string) {
 // deliverHeld routes a bulletin, finds its people, and shows its card wherever it is due.
 func (b *Bot) deliverHeld(ctx context.Context, key string, p posted) (posted, error) {
 	now := b.o.Now().UTC()
-	record := func(change func(tx store.Tx, p *posted) error) error {
+	record := func(change func(tx store.Tx, p *posted) error) (err error) {
 		if err := change(nil, &p); err != nil {
 			return err
 		}
-		return b.changeBulletin(ctx, key, change)
+		p.Lease, err = b.changeBulletin(ctx, key, change)
+		return err
 	}
 	if !p.Routed && !now.Before(p.FindAt) {
 		if err := record(b.routed(ctx, p, now)); err != nil {
@@ -72,10 +74,16 @@ func (b *Bot) deliverHeld(ctx context.Context, key string, p posted) (posted, er
 		case wait && shown.Message.ID == "":
 			shown.NotBefore = now.Add(time.Second)
 		default:
+			// A call to a chat may take all its time; it must be over while the lease is held.
+			if p.Lease.Until.Sub(b.o.Now()) <= chatTime {
+				if err := record(func(store.Tx, *posted) error { return nil }); err != nil {
+					return p, err
+				}
+			}
 			w.At.Thread = thread
 			shown, lost = b.display(ctx, key, w, shown)
 		}
-		err = b.changeBulletin(ctx, key, func(_ store.Tx, p *posted) error {
+		p.Lease, err = b.changeBulletin(ctx, key, func(_ store.Tx, p *posted) error {
 			if p.Shown == nil {
 				p.Shown = map[Slot]Shown{}
 			}

@@ -57,6 +57,9 @@ func (l *lookout) readLog(ctx context.Context) {
 	b.o.Metrics.read.WithLabelValues(string(l.kind), "log").SetToCurrentTime()
 	b.reads.charge(pages(len(lines)) - 1)
 	l.dumb = ""
+	if l.kind == pim.EntraRole {
+		b.sees(AlertOutside, nil)
+	}
 	if err := l.takeLog(ctx, lines, now); err != nil {
 		if ctx.Err() == nil {
 			b.o.Log.Error("the audit log could not be taken in; it is read again", "pillar", l.kind, "error", err)
@@ -77,6 +80,9 @@ func (l *lookout) unread(ctx context.Context, now time.Time, err error) {
 	code := pim.CodeOf(err)
 	l.b.o.Metrics.polled.WithLabelValues(string(l.kind), "log-"+string(code)).Inc()
 	l.b.reads.rest(l.kind, err)
+	if l.kind == pim.EntraRole {
+		l.b.sees(AlertOutside, err)
+	}
 	if code == pim.CodeForbidden || code == pim.CodeLicense {
 		l.readAt = now.Add(logDenied)
 	}

@@ -22,6 +22,8 @@ func (b *Bot) lookout() {
 	b.rounds("counting the linked people", func(ctx context.Context) { b.countLinked(ctx, &people) })
 	var lookedAt time.Time
 	b.rounds("looking at links", func(ctx context.Context) { b.lookAtLinks(ctx, &lookedAt) })
+	accounts := &accountWatch{b: b, seen: map[string]time.Time{}}
+	b.rounds("reading the logs of accounts", accounts.look)
 	for _, kind := range slices.Sorted(maps.Keys(b.o.Finders)) {
 		l := &lookout{b: b, kind: kind, finder: b.o.Finders[kind], last: map[string]time.Time{}, seen: map[string]time.Time{}}
 		b.rounds("reading approvers' lists", l.look)

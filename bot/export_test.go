@@ -141,3 +141,8 @@ func (b *Bot) Survey(ctx context.Context) {
 
 // PutRequest stores a request as it is.
 func (b *Bot) PutRequest(tx store.Tx, r Request) error { return b.docs.put(tx, Request{}, r) }
+
+// Sweep forgets what is old of alerts, as Run does every hour.
+func (b *Bot) Sweep(ctx context.Context) error {
+	return errors.Join(b.sweepAlerts(ctx), b.sweepMutes(ctx), b.sweepMarks(ctx), b.sweepPlaces(ctx))
+}

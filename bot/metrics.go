@@ -11,6 +11,9 @@ type Metrics struct {
 	shown    *prometheus.CounterVec // cards by result
 	polled   *prometheus.CounterVec // readings of approvers' lists and of the audit log by result
 
+	placed *prometheus.CounterVec // activations by what the sign-in log says of them
+	blind  *prometheus.GaugeVec   // detectors of alerts that cannot see
+
 	leasesLost prometheus.Counter // leases that another process took while this one worked
 
 	uncovered prometheus.Gauge     // roles with approval of which no approver has a sign-in
@@ -59,6 +62,9 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		observed: counter("observed_total", "Readings of what Microsoft holds, by result.", "result"),
 		shown:    counter("shown_total", "Cards posted or updated, by platform and result.", "platform", "result"),
 		polled:   counter("polled_total", "Readings of approvers' lists and of the audit log, by pillar and result.", "pillar", "result"),
+
+		placed: counter("sign_in_places_total", "Activations, by what the sign-in log says of where the person signed in.", "outcome"),
+		blind:  gauges("alerts_blind", "1 for a detector of alerts that cannot read what it looks at.", "detector"),
 
 		uncovered: gauge("uncovered_roles", "Roles with approval of which no approver has a sign-in: requests made for them elsewhere are seen late."),
 		oldestDue: gauge("oldest_due_seconds", "For how long the most overdue request has waited to be settled."),

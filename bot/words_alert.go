@@ -18,9 +18,11 @@ const (
 
 	sayNotInChannel    = "Only people in the channel where this alert is told can do that. Press the button there."
 	sayOwnAlert        = "This alert is about you, so somebody else has to take care of it."
-	sayNobodyToAsk     = "This alert is about a role and not about a person, so there is nobody to ask."
+	sayNobodyToAsk     = "This alert is not about a person, so there is nobody to ask."
+	sayNotReached      = "Could not be reached in chat, so was not asked"
 	sayNotAsked        = "Nobody asked you about this. If you see something that is not right, tell your security team."
 	sayAlertsElsewhere = "Type this in a channel where alerts are told."
+	sayFormTooOld      = "This form was opened too long ago, so nothing was done. Press [Mute…] on the alert again."
 	sayMuteHowLong     = "Choose for how long, 30 days at the most."
 	sayMuteWhy         = "Say why this is a false alarm."
 	sayErased          = "erased"
@@ -50,6 +52,13 @@ func (a Alert) title() string {
 		return "The settings of " + role + " became weaker"
 	case AlertOutside:
 		return cmp.Or(role, "A role") + " was assigned to " + who + " outside of PIM"
+	case AlertPlace:
+		return who + " activated " + role + " after a sign-in from an unusual place"
+	case AlertGlass:
+		if a.Changed != "" {
+			return "A break-glass account was changed: " + a.Changed
+		}
+		return "The break-glass account " + who + " was used"
 	}
 	return string(a.Kind)
 }
@@ -97,6 +106,9 @@ func (p Projection) alertCard(a Alert) Card {
 	if a.Asked.ID != "" {
 		c.Facts = append(c.Facts, Fact{Name: "Asked by " + personName(a.Asked), At: a.AskedAt})
 	}
+	if !a.Unreached.IsZero() {
+		c.Facts = append(c.Facts, Fact{Name: sayNotReached, At: a.Unreached})
+	}
 	switch a.Answer {
 	case AnswerMe:
 		c.Facts = append(c.Facts, Fact{Name: personName(a.Subject) + " says: it was me", At: a.AnsweredAt})
@@ -113,7 +125,7 @@ func (p Projection) alertCard(a Alert) Card {
 		}
 	} else {
 		c.Actions = append(c.Actions, Action{Label: "Acknowledge", Style: Primary, Verb: VerbAcknowledge, ID: a.ID})
-		if a.Subject.ID != "" && a.Asked.ID == "" {
+		if a.Subject.ID != "" && !a.Unowned && (a.Asked.ID == "" || !a.Unreached.IsZero()) {
 			c.Actions = append(c.Actions, Action{Label: "Ask the person", Verb: VerbAskThem, ID: a.ID})
 		}
 		if a.Mute == nil {
@@ -194,8 +206,11 @@ func sayDays(d time.Duration) string {
 }
 
 // alertsCard lists what is open and what is muted.
-func alertsCard(open []Alert, mutes []Mute, more int) Card {
-	c := Card{Title: "Alerts", Text: "Nobody has to take care of anything, and nothing is muted."}
+func alertsCard(open []Alert, mutes []Mute, more int, unseen []string) Card {
+	c := Card{Title: "Alerts", Text: "Nobody has to take care of anything, and nothing is muted.", Note: sentences(unseen...)}
+	if len(unseen) > 0 {
+		c.Tone = Waiting
+	}
 	if len(open)+len(mutes) > 0 {
 		c.Text = fmt.Sprintf("%s not acknowledged, %d muted.", sayCount(len(open)+more, "alert is", "alerts are"), len(mutes))
 	}
@@ -203,11 +218,7 @@ func alertsCard(open []Alert, mutes []Mute, more int) Card {
 		c.Facts = append(c.Facts, Fact{Name: a.title(), At: a.Made})
 	}
 	for _, m := range mutes {
-		about := roleAt(m.Role)
-		if m.Subject.ID != "" {
-			about = personName(m.Subject)
-		}
-		c.Facts = append(c.Facts, Fact{Name: fmt.Sprintf("Muted by %s: %s, %s, until", personName(m.Owner.Principal), m.Kind, about), At: m.Until},
+		c.Facts = append(c.Facts, Fact{Name: fmt.Sprintf("Muted by %s: %s, %s, until", personName(m.Owner.Principal), m.Kind, m.About()), At: m.Until},
 			Fact{Name: "Why", Value: cmp.Or(m.Reason, sayErased)})
 		c.Actions = append(c.Actions, Action{Label: "Unmute " + string(m.Kind), Verb: VerbUnmute, ID: m.ID})
 	}

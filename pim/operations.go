@@ -57,7 +57,7 @@ func graphOperations() []Operation {
 		asApprover    = "/filterByCurrentUser(on='approver')"
 
 		noGroups = "membership and ownership of groups"
-		noTraces = "requests that were made elsewhere and that no signed-in approver sees; assignments outside of PIM"
+		noTraces = "requests that were made elsewhere and that no signed-in approver sees; assignments outside of PIM; sign-ins from unusual places; what happens to break-glass accounts"
 		blind    = "in a posture report: "
 	)
 	as := func(method, path, why string, delegated ...string) Operation {
@@ -103,6 +103,7 @@ func graphOperations() []Operation {
 		itself("/v1.0/users/{user}", "a person's name and address", "", "User.Read.All"),
 		itself("/v1.0/users/{user}/transitiveMemberOf/microsoft.graph.group", "the groups a person is in", "", "User.Read.All"),
 		itself("/v1.0/auditLogs/directoryAudits", "what happened elsewhere", noTraces, "AuditLog.Read.All"),
+		itself("/v1.0/auditLogs/signIns", "where somebody who activates signs in; whether break-glass accounts are used", noTraces, "AuditLog.Read.All"),
 
 		itself("/v1.0/roleManagement/directory/roleDefinitions", "posture: names of roles", blind+"names of roles", "RoleManagement.Read.Directory"),
 		itself(groupBase+"/eligibilityScheduleInstances", "posture: who may join a group", blind+"whether groups are managed by PIM", "PrivilegedEligibilitySchedule.Read.AzureADGroup"),

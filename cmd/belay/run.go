@@ -37,6 +37,7 @@ type commands struct {
 	Links     linksCommand     `cmd:"" help:"Who is linked, and ending it."`
 	Keys      keysCommand      `cmd:"" help:"The keys that seal the store: list, rotate, prune, and Azure Key Vault."`
 	Audit     auditCommand     `cmd:"" help:"The audit trail: verify, export, reconcile with Entra's, erase."`
+	Alerts    alertsCommand    `cmd:"" help:"What is muted of the alerts, and ending it."`
 	SIEM      siemCommand      `cmd:"" name:"siem" help:"Where the audit trail is delivered to: list, send again, give up."`
 	Store     storeCommand     `cmd:"" help:"The store: back it up, restore a backup, verify, copy it to PostgreSQL."`
 	Posture   postureCommand   `cmd:"" help:"Read the tenant, and say what is weak in it and how it is mended."`

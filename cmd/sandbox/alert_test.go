@@ -9,6 +9,7 @@ import (
 	"github.com/belaybot/belay/adapters/slack/slacktest"
 	"github.com/belaybot/belay/adapters/teams/teamstest"
 	"github.com/belaybot/belay/cmd/internal/app"
+	"github.com/belaybot/belay/pim/pimtest"
 )
 
 // dayOff has Belay take every day for a day off, so that each activation is an alert.
@@ -131,4 +132,36 @@ func TestAlertInTeams(t *testing.T) {
 	w.alarmed(offHours, "Muted by Bob Brown", "a drill")
 	bob.tapAlert("Acknowledge", nil, offHours, "Muted by Bob Brown")
 	w.alarmed(offHours, "Acknowledged by Bob Brown")
+}
+
+// An alert by the tenant's own logs: a sign-in from an unusual place before an activation,
+// and a break-glass account that is used, and changed.
+func TestAlertsOfAccounts(t *testing.T) {
+	t.Parallel()
+	glass := person{}
+	for _, p := range cast {
+		if p.Key == "dave" {
+			glass = p
+		}
+	}
+	w := runConfigured(t, t.TempDir(), manners{}, func(cfg *app.Config) {
+		dayOff(cfg)
+		cfg.Alerts.Off = append(cfg.Alerts.Off, "outside-hours")
+		cfg.Security.BreakGlass = []string{glass.OID}
+	})
+	alice, now := w.who("alice"), w.clock.Now().UTC()
+	alice.linksSlack()
+	for n, country := range []string{"FR", "DE", "DE", "DE", "DE"} { // more than a page
+		w.must(w.tenant.AddSignIn(pimtest.SignIn{User: alice.OID, Time: now.Add(-time.Duration(n)*24*time.Hour - time.Minute), App: "Azure Portal", IP: "203.0.113.7", Country: country}))
+	}
+	alice.asks("reports 1h figures")
+	alice.reads("Reports Reader is active")
+	w.pass("15m")
+	w.alarmed("Alice Adams activated Reports Reader after a sign-in from an unusual place", "FR (203.0.113.7)", "Usual", "DE", "Ask the person")
+
+	w.must(w.tenant.AddSignIn(pimtest.SignIn{User: glass.OID, App: "Azure Portal", IP: "203.0.113.9", Country: "DE"}))
+	w.must(w.tenant.ChangeAccount(pimtest.AccountChange{Actor: alice.OID, Activity: "Reset user password", Target: glass.OID}))
+	w.pass("15m")
+	w.alarmed("The break-glass account Dave Davis was used", "DE (203.0.113.9)")
+	w.alarmed("A break-glass account was changed: Reset user password", "Alice Adams")
 }

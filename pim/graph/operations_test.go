@@ -40,10 +40,12 @@ var operations = map[string]operation{
 		_, err := c.Active(ctx, alice, pim.Assignment{})
 		return err
 	},
-	"principal":   func(ctx context.Context, c client) error { _, err := c.Principal(ctx, alice); return err },
-	"pending":     func(ctx context.Context, c client) error { _, err := c.Pending(ctx, bob); return err },
-	"traces":      func(ctx context.Context, c client) error { _, err := c.Traces(ctx, noon); return err },
-	"group roles": func(ctx context.Context, c client) error { _, err := c.GroupRoles(ctx, group); return err },
+	"principal":       func(ctx context.Context, c client) error { _, err := c.Principal(ctx, alice); return err },
+	"pending":         func(ctx context.Context, c client) error { _, err := c.Pending(ctx, bob); return err },
+	"traces":          func(ctx context.Context, c client) error { _, err := c.Traces(ctx, noon); return err },
+	"group roles":     func(ctx context.Context, c client) error { _, err := c.GroupRoles(ctx, group); return err },
+	"sign-ins":        func(ctx context.Context, c client) error { _, err := c.SignIns(ctx, alice, noon); return err },
+	"account changes": func(ctx context.Context, c client) error { _, err := c.Changes(ctx, alice, noon); return err },
 }
 
 // groupOperations are all calls about groups.
@@ -94,7 +96,7 @@ func calls() int { return len(operations) + len(groupOperations) }
 
 var (
 	writes   = map[string]bool{"activate": true, "deactivate": true, "cancel": true, "review": true}
-	byBelay  = map[string]bool{"active": true, "policy": true, "principal": true, "traces": true, "group roles": true}
+	byBelay  = map[string]bool{"active": true, "policy": true, "principal": true, "traces": true, "group roles": true, "sign-ins": true, "account changes": true}
 	approval = map[string]bool{"review": true, "approval": true}
-	lists    = map[string]bool{"eligible": true, "mine": true, "approval": true, "active": true, "pending": true, "traces": true, "group roles": true}
+	lists    = map[string]bool{"eligible": true, "mine": true, "approval": true, "active": true, "pending": true, "traces": true, "group roles": true, "sign-ins": true, "account changes": true}
 )

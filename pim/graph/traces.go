@@ -52,6 +52,9 @@ type audit struct {
 	Reason   string `json:"resultReason"`
 	By       struct {
 		User identity `json:"user"`
+		App  struct {
+			Name string `json:"displayName"`
+		} `json:"app"`
 	} `json:"initiatedBy"`
 	Targets []struct {
 		ID      string `json:"id"`

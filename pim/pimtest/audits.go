@@ -12,7 +12,7 @@ func auditShape() shape {
 		typ: "directoryAudit",
 		props: []string{"id", "category", "correlationId", "result", "resultReason", "activityDisplayName", "activityDateTime",
 			"loggedByService", "operationType", "initiatedBy", "targetResources", "additionalDetails"},
-		filters: []string{"loggedByService", "category", "activityDisplayName", "activityDateTime", "correlationId", "result"},
+		filters: []string{"loggedByService", "category", "activityDisplayName", "activityDateTime", "correlationId", "result", targetID},
 		options: []string{"$top", "$orderby"},
 	}
 }
@@ -30,6 +30,14 @@ func listAudits(c *call) (result, *GraphError) {
 			rows = append(rows, c.auditObj(a))
 		}
 	}
+	for _, a := range c.t.w.Changes {
+		if !a.Time.After(shown) {
+			rows = append(rows, c.changeObj(a))
+		}
+	}
+	slices.SortStableFunc(rows, func(a, b obj) int {
+		return strings.Compare(a["activityDateTime"].(string), b["activityDateTime"].(string))
+	})
 	if c.query.orderby == "" || strings.HasSuffix(c.query.orderby, "desc") {
 		slices.Reverse(rows)
 	}
@@ -48,7 +56,7 @@ func (c *call) auditObj(a AuditEntry) obj {
 		"id": "PIM_" + correlation + "_" + a.ID, "category": auditCategory[a.Kind], "correlationId": correlation, "result": "success",
 		"resultReason": a.Reason, "activityDisplayName": a.Activity, "activityDateTime": stamp(a.Time), "loggedByService": "PIM",
 		"operationType": operation, "initiatedBy": c.initiator(a), "targetResources": c.auditTargets(a),
-		"additionalDetails": c.auditDetails(a, typ),
+		"additionalDetails": c.auditDetails(a, typ), targetID: []string{a.Target},
 	}
 }
 

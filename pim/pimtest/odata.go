@@ -123,8 +123,15 @@ func (s shape) parseExpand(list string, into map[string]string) *GraphError {
 
 var filterToken = regexp.MustCompile(`^\s*('(?:[^']|'')*'|[^\s']+)`)
 
+// targetID stands for a condition on any of an audit entry's targets, and anyTarget is how
+// Graph has it written.
+const targetID = "targetResources/id"
+
+var anyTarget = regexp.MustCompile(`targetResources/any\(t:\s?t/id (eq '[^']*')\)`)
+
 // parseFilter reads conditions joined by "and".
 func (s shape) parseFilter(text string) ([]condition, *GraphError) {
+	text = anyTarget.ReplaceAllString(text, targetID+" $1")
 	var words []string
 	for rest := strings.TrimSpace(text); rest != ""; {
 		m := filterToken.FindStringSubmatch(rest)
@@ -192,6 +199,9 @@ func (c condition) holds(v any) bool {
 		}
 		cmp := have.Compare(want)
 		return map[string]bool{"eq": cmp == 0, "ge": cmp >= 0, "gt": cmp > 0, "le": cmp <= 0, "lt": cmp < 0}[c.op]
+	}
+	if all, ok := v.([]string); ok {
+		return slices.ContainsFunc(all, func(text string) bool { return strings.EqualFold(text, c.value) })
 	}
 	text, ok := v.(string)
 	return ok && strings.EqualFold(text, c.value)

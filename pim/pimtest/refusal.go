@@ -70,6 +70,8 @@ func refusal(code string) *GraphError {
 		"SubjectNotFound":                           {400, "The subject is not found."},
 		"TooManyRequests":                           {429, "Please retry again later."},
 		"UnknownError":                              {403, ""},
+
+		"Authentication_RequestFromNonPremiumTenantOrB2CTenant": {403, "Neither tenant is B2C or tenant doesn't have premium license"},
 	}
 	e := &GraphError{Status: 400, Code: code, Message: "The request is refused."}
 	if k, ok := known[code]; ok {

@@ -118,7 +118,7 @@ func TestRoleExamples(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join("testdata", "examples", "*.json"))
 	h.must(err)
 	for _, f := range files {
-		if name := filepath.Base(f); !played[name] && !strings.HasPrefix(name, "graph-v1.0-group-") && name != "graph-v1.0-directoryaudit-pim-activation-expired.json" {
+		if name := filepath.Base(f); !played[name] && !strings.HasPrefix(name, "graph-v1.0-group-") && name != "graph-v1.0-directoryaudit-pim-activation-expired.json" && name != "graph-v1.0-signin-list-ex1.json" {
 			t.Errorf("%s was not played", name)
 		}
 	}

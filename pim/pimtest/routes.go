@@ -39,6 +39,7 @@ func (t *Tenant) routes() []route {
 		{method: read, path: "v1.0/subscribedSkus", delegated: licences, app: licences, shape: skuShape(), do: listSKUs},
 		{method: read, path: "v1.0/identityGovernance/accessReviews/definitions", delegated: reviews, app: reviews, shape: reviewShape(), do: listReviews},
 		{method: read, path: "v1.0/auditLogs/directoryAudits", delegated: audits, app: audits, shape: auditShape(), do: listAudits},
+		{method: read, path: "v1.0/auditLogs/signIns", delegated: audits, app: audits, shape: signInShape(), do: listSignIns},
 	}
 	list = append(list, t.registrationRoutes()...)
 	// Approvals of directory roles are in beta only, and none is for an application.

@@ -25,6 +25,8 @@ type world struct {
 	Unlicensed    bool
 	Services      map[string]string `json:",omitempty"` // service principals: id to name
 	Reviews       []Review          `json:",omitempty"`
+	SignIns       []SignIn          `json:",omitempty"` // oldest first
+	Changes       []AccountChange   `json:",omitempty"` // oldest first
 
 	Key    string            // PKCS #8, base64
 	Flows  map[string]*flow  // sign-ins on their way through the pages

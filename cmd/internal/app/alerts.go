@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"slices"
@@ -30,6 +31,8 @@ type Alerts struct {
 	Hasty             int           `koanf:"hasty" default:"3" doc:"This many hasty decisions of one approver …"`
 	HastyWithin       time.Duration `koanf:"hasty_within" default:"168h" doc:"… within this time are an alert."`
 	UnansweredAfter   time.Duration `koanf:"unanswered_after" default:"4h" doc:"A request that waits for a decision longer than this is an alert."`
+	PlaceDays         int           `koanf:"place_days" default:"30" doc:"A sign-in from a country from which the person did not sign in on so many days before it is unusual …"`
+	PlaceWithin       time.Duration `koanf:"place_within" default:"72h" doc:"… and an alert, if the person activates something within this time."`
 }
 
 // longestWindow bounds what is counted.
@@ -65,7 +68,16 @@ func (v *validator) alerts(a Alerts) {
 		v.check("alerts."+f.key+"_within", f.within >= time.Minute && f.within <= longestWindow, "must be between 1m and 2160h")
 	}
 	v.check("alerts.hasty_decision", a.HastyDecision >= time.Second && a.HastyDecision <= time.Hour, "must be between 1s and 1h")
+	days, within := a.place()
+	v.check("alerts.place_days", days >= 2 && days <= 30, "must be between 2 and 30, for as long as Entra keeps its sign-in log")
+	v.check("alerts.place_within", within >= time.Hour && within <= time.Duration(days)*24*time.Hour, "must be between 1h and the time of place_days")
 	v.check("alerts.unanswered_after", a.UnansweredAfter >= time.Minute && a.UnansweredAfter <= 24*time.Hour, "must be between 1m and 24h, when Microsoft closes the request")
+}
+
+// place is what makes a sign-in unusual. Zero, in a configuration that no file was read for, is
+// the default.
+func (a Alerts) place() (days int, within time.Duration) {
+	return cmp.Or(a.PlaceDays, 30), cmp.Or(a.PlaceWithin, 72*time.Hour)
 }
 
 func detectorNames() string {
@@ -90,13 +102,14 @@ func workHours(text string) (from, until int, err error) {
 }
 
 // rules are the thresholds as the bot knows them; nil: no alerts.
-func (a Alerts) rules() (*bot.AlertRules, error) {
+func (a Alerts) rules(breakGlass []string) (*bot.AlertRules, error) {
 	if !a.Enabled {
 		return nil, nil
 	}
 	r := &bot.AlertRules{PersonBurst: bot.Often{Times: a.PersonBurst, Within: a.PersonBurstWithin}, RoleBurst: bot.Often{Times: a.RoleBurst, Within: a.RoleBurstWithin},
 		Denied: bot.Often{Times: a.Denied, Within: a.DeniedWithin}, Hasty: bot.Often{Times: a.Hasty, Within: a.HastyWithin},
-		HastyWithin: a.HastyDecision, UnansweredAfter: a.UnansweredAfter}
+		HastyWithin: a.HastyDecision, UnansweredAfter: a.UnansweredAfter, BreakGlass: breakGlass}
+	r.PlaceDays, r.PlaceWithin = a.place()
 	for _, name := range a.Off {
 		r.Off = append(r.Off, bot.Detector(name))
 	}

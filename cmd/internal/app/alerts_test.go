@@ -67,7 +67,7 @@ func TestAlertsAreCheckedAtTheStart(t *testing.T) {
 		t.Fatal(err)
 	}
 	good := Alerts{Enabled: true, Zone: "Europe/Berlin", Days: []string{"mon"}, Hours: "07:00-20:00", PersonBurst: 5, PersonBurstWithin: time.Hour, RoleBurst: 5,
-		RoleBurstWithin: time.Hour, Denied: 1, DeniedWithin: time.Hour, HastyDecision: 10 * time.Second, Hasty: 3, HastyWithin: time.Hour, UnansweredAfter: time.Hour}
+		RoleBurstWithin: time.Hour, Denied: 1, DeniedWithin: time.Hour, HastyDecision: 10 * time.Second, Hasty: 3, HastyWithin: time.Hour, UnansweredAfter: time.Hour, PlaceDays: 30, PlaceWithin: 72 * time.Hour}
 	for _, c := range []struct {
 		path   string
 		change func(*Alerts)
@@ -82,6 +82,8 @@ func TestAlertsAreCheckedAtTheStart(t *testing.T) {
 		{"alerts.person_burst", func(a *Alerts) { a.PersonBurst = 0 }},
 		{"alerts.role_burst_within", func(a *Alerts) { a.RoleBurstWithin = time.Second }},
 		{"alerts.hasty_decision", func(a *Alerts) { a.HastyDecision = 0 }},
+		{"alerts.place_days", func(a *Alerts) { a.PlaceDays = 90 }},
+		{"alerts.place_within", func(a *Alerts) { a.PlaceDays, a.PlaceWithin = 2, 72*time.Hour }},
 		{"alerts.unanswered_after", func(a *Alerts) { a.UnansweredAfter = 48 * time.Hour }},
 	} {
 		a, v := good, validator{}
@@ -95,8 +97,8 @@ func TestAlertsAreCheckedAtTheStart(t *testing.T) {
 			t.Errorf("%s, and alerts are off: %q", c.path, v.faults)
 		}
 	}
-	r, err := good.rules()
-	if err != nil || fmt.Sprint(r.Hours.Days) != "[Monday]" || r.Hours.From != 7*60 || r.Hours.Until != 20*60 || r.Hours.Zone.String() != "Europe/Berlin" {
+	r, err := good.rules([]string{"an account"})
+	if err != nil || fmt.Sprint(r.Hours.Days) != "[Monday]" || r.Hours.From != 7*60 || r.Hours.Until != 20*60 || r.Hours.Zone.String() != "Europe/Berlin" || r.PlaceDays != 30 || r.PlaceWithin != 72*time.Hour || len(r.BreakGlass) != 1 {
 		t.Errorf("rules %+v, %v", r, err)
 	}
 }

@@ -251,7 +251,7 @@ func (a *App) wire(client *http.Client, now func() time.Time) error {
 	if err != nil {
 		return fmt.Errorf("requests.quiet %w", err)
 	}
-	unusual, err := cfg.Alerts.rules()
+	unusual, err := cfg.Alerts.rules(cfg.Security.BreakGlass)
 	if err != nil {
 		return err
 	}
@@ -265,7 +265,7 @@ func (a *App) wire(client *http.Client, now func() time.Time) error {
 	}
 	view := &postureView{cfg: cfg, groups: roles, read: a.snapshot, trend: a.trend, now: a.now}
 	a.bot, err = bot.New(bot.Options{Posture: view, EachTime: !cfg.Entra.KeepSignIns, SingleSignOn: signOn, Store: sealed, Pseudonym: keys.Pseudonym, Trail: a.trail, Pillars: pillars, Finders: finders, GroupRoles: roles.GroupRoles,
-		Acknowledge: cfg.Requests.acknowledge, Presence: cfg.Approval.fresh, WarnBefore: cfg.Requests.WarnBefore, Quiet: quiet, Alerts: unusual, Directory: roles, Grants: people, Links: links, Chats: chats, Profiles: profiles, Notices: cfg.Routing(), Members: roles.Members, Portal: cfg.Endpoints.Portal,
+		Acknowledge: cfg.Requests.acknowledge, Presence: cfg.Approval.fresh, WarnBefore: cfg.Requests.WarnBefore, Quiet: quiet, Alerts: unusual, Accounts: roles, Directory: roles, Grants: people, Links: links, Chats: chats, Profiles: profiles, Notices: cfg.Routing(), Members: roles.Members, Portal: cfg.Endpoints.Portal,
 		Now: now, Owner: a.owner, Hints: hints, Reads: rate.Limit(float64(cfg.Entra.ReadsPerMinute) / 60),
 		Limits: bot.Limits{PerMinute: cfg.Limits.ActsPerMinute, Burst: cfg.Limits.ActsBurst, TenantPerMinute: cfg.Limits.TenantActsPerMinute}, Log: a.log, Metrics: bot.NewMetrics(a.metrics), Tracer: a.tracer})
 	if err != nil {

@@ -200,7 +200,7 @@ type Security struct {
 	Channels []string `koanf:"channels" doc:"Channels that are alerted when an approver says that a decision was not theirs, such as slack:C0123456789 or teams:19:… Keep them private. Empty: the channels of notices."`
 	Viewers  []string `koanf:"viewers" doc:"Who may see the posture of the tenant in chat: Entra object ids of people, or of groups they are in. Empty: nobody."`
 
-	BreakGlass []string `koanf:"break_glass" doc:"Object ids of the accounts that hold a role for good, for emergencies. The posture report does not count them as standing access."`
+	BreakGlass []string `koanf:"break_glass" doc:"Object ids of the accounts that hold a role for good, for emergencies. The posture report does not count them as standing access, and an alert tells when one is used or changed."`
 }
 
 // Secret is text that never reaches a log.

@@ -51,6 +51,8 @@ var operations = map[string]operation{
 	"/store/restored":  restoredStore,
 	"/store/verify":    verifyStore,
 	"/posture/days":    postureDays,
+	"/alerts/mutes":    listMutes,
+	"/alerts/unmute":   unmute,
 }
 
 // operator is whoever ran a command, as the machine knows them.

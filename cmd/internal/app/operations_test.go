@@ -11,6 +11,7 @@ import (
 
 	"filippo.io/age"
 
+	"github.com/belaybot/belay/bot"
 	"github.com/belaybot/belay/store"
 	"github.com/belaybot/belay/store/trail"
 	"github.com/belaybot/belay/store/trail/feed"
@@ -36,6 +37,9 @@ func TestOperationsAreOnRecord(t *testing.T) {
 		}
 	})
 	err = a.sealed.Update(t.Context(), func(tx store.Tx) error {
+		if err := store.NewBucket[bot.Mute]("alert-mutes").Put(tx, "a", bot.Mute{ID: "a", Until: time.Now().Add(time.Hour)}); err != nil {
+			return err
+		}
 		return a.trail.Append(tx, trail.Event{At: time.Now(), Kind: trail.Asked, Outcome: trail.OK, Subject: person, Texts: trail.Texts{"justification": "because"}})
 	})
 	if err != nil {
@@ -58,6 +62,8 @@ func TestOperationsAreOnRecord(t *testing.T) {
 		{"/posture/days", "{}", ""},
 		{"/store/restored", "{}", "store restored"},
 		{"/store/backup", `{"recipients":["` + backups.Recipient().String() + `"]}`, "store backup"},
+		{"/alerts/mutes", "{}", ""},
+		{"/alerts/unmute", `{"id":"a"}`, "alerts unmute"},
 		{"/siem/list", "{}", ""},
 		{"/siem/retry", `{"target":"file"}`, "siem retry"},
 		{"/siem/discard", `{"target":"file"}`, "siem discard"},

@@ -38,6 +38,8 @@ var services = map[string]pim.Code{
 	"authorization_requestdenied":          pim.CodeForbidden,
 	"permissionscopenotgranted":            pim.CodeForbidden,
 	"authorizationfailed":                  pim.CodeForbidden,
+
+	"authentication_requestfromnonpremiumtenantorb2ctenant": pim.CodeLicense, // of the sign-in log
 }
 
 // Invalid refuses what was asked for before anything is sent.
