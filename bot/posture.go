@@ -106,9 +106,9 @@ func checklistCard(answers []posture.Answer) Card {
 	return c
 }
 
-// TellPosture posts the week's report to channels, once for each day it is about,
-// durably with tx.
-func (b *Bot) TellPosture(tx store.Tx, r posture.Report, days []posture.Day, to []Conversation) error {
+// TellPosture posts a week's report to whom the rules of notices name, durably with tx and
+// once for each week.
+func (b *Bot) TellPosture(tx store.Tx, r posture.Report, days []posture.Day, week string) error {
 	c := postureCard(r, days)
 	c.Title = titleDigest
 	severity := Low
@@ -118,5 +118,5 @@ func (b *Bot) TellPosture(tx store.Tx, r posture.Report, days []posture.Day, to 
 	case posture.Medium:
 		severity = Medium
 	}
-	return b.post(tx, Bulletin{ID: "posture/" + r.Taken.UTC().Format(time.DateOnly), Event: NoticePosture, Severity: severity, Card: c, To: to, At: r.Taken.UTC()})
+	return b.post(tx, Bulletin{ID: "posture/" + week, Event: NoticePosture, Severity: severity, Card: c, At: r.Taken.UTC()})
 }

@@ -101,23 +101,50 @@ func TestPostureThatIsStillBeingRead(t *testing.T) {
 	}
 }
 
-// The week's report reaches its channels once, however often it is told.
-func TestTheWeeksPostureIsToldOnce(t *testing.T) {
-	w := newWorld(t)
-	at := bot.Conversation{Platform: bot.Slack, Tenant: "T1", ID: "C-security"}
-	r := weakReport()
-	r.Taken = w.now().UTC()
-	for range 2 {
-		err := store.Seal(w.disk, w.keys).Update(t.Context(), func(tx store.Tx) error {
-			return w.bot.TellPosture(tx, r, nil, []bot.Conversation{at})
+// The week's report goes where a rule sends it, and else to the security channels: once,
+// however often it is told.
+func TestTheWeeksPostureGoesByTheRules(t *testing.T) {
+	security := bot.Conversation{Platform: bot.Slack, Tenant: "T1", ID: "C-security"}
+	board := bot.Conversation{Platform: bot.Slack, Tenant: "T1", ID: "C-board"}
+	for name, tc := range map[string]struct {
+		rules []bot.Rule
+		at    string
+	}{
+		"no rule":         {nil, "C-security"},
+		"a rule":          {[]bot.Rule{{Events: []bot.Notice{bot.NoticePosture}, Severity: bot.High, To: []bot.Conversation{board}}}, "C-board"},
+		"a rule of other": {[]bot.Rule{{Events: []bot.Notice{bot.NoticeDrift}, To: []bot.Conversation{board}}}, "C-security"},
+		"silence":         {[]bot.Rule{{Events: []bot.Notice{bot.NoticePosture}}}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.change = func(o *bot.Options) {
+				o.Notices.Security, o.Notices.Rules = []bot.Conversation{security}, tc.rules
+			}
+			w.restart()
+			r := weakReport()
+			r.Taken = w.now().UTC()
+			for range 2 {
+				r.Findings = r.Findings[:len(r.Findings)-1] // another reading of the same week
+				err := store.Seal(w.disk, w.keys).Update(t.Context(), func(tx store.Tx) error {
+					return w.bot.TellPosture(tx, r, nil, "2026-11-23")
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			if tc.at != "" {
+				w.seesLater(2*time.Second, w.slack, tc.at, "this week")
+			}
+			w.rests()
+			for _, at := range []string{"C-security", "C-board", "C-ops"} {
+				want := 0
+				if at == tc.at {
+					want = 1
+				}
+				if all := w.slack.In(at); len(all) != want || want > 0 && strings.Contains(all[0].Card.Text, "Mallory") {
+					t.Errorf("%s: %+v", at, all)
+				}
+			}
 		})
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	w.seesLater(2*time.Second, w.slack, "C-security", "this week")
-	w.rests()
-	if all := w.slack.In("C-security"); len(all) != 1 || strings.Contains(all[0].Card.Text, "Mallory") {
-		t.Errorf("%+v", all)
 	}
 }
