@@ -85,6 +85,7 @@ type reading struct {
 	opens  map[string]bool // groups that can hold a directory role, or hold a privileged one
 	barred map[Part]bool   // lists of groups that Belay may not read
 	pause  sync.Mutex      // held while Microsoft asked to wait
+	waits  int             // how often it did; of pause
 }
 
 // Read reads the tenant. It fails only when ctx ends; what cannot be read is in Unseen.

@@ -27,9 +27,13 @@ type fake struct {
 	always   map[string]error
 	calls    []string
 	waits    []time.Duration
+	arrive   func(name string) // before a call is answered
 }
 
 func (f *fake) call(name string) error {
+	if f.arrive != nil {
+		f.arrive(name)
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.calls = append(f.calls, name)
@@ -202,6 +206,37 @@ func TestAThrottledPageIsReadAgain(t *testing.T) {
 		t.Errorf("%+v", s.Unseen)
 	}
 	if !slices.Equal(f.waits, []time.Duration{7 * time.Second, time.Second}) {
+		t.Errorf("waits %v", f.waits)
+	}
+}
+
+// Groups that are read at once and are throttled at once wait once, together.
+func TestThrottledGroupsWaitTogether(t *testing.T) {
+	f := &fake{fails: map[string][]error{}, groups: map[string][]pim.Holding{}}
+	for n := range posture.Lanes {
+		id := fmt.Sprint("g", n)
+		f.groups[id] = []pim.Holding{in(id, "oscar", eligible)}
+		f.standing = append(f.standing, role("reader", id, isGroup))
+		f.fails["members "+id] = []error{throttled(10 * time.Second)}
+	}
+	var all sync.WaitGroup
+	all.Add(posture.Lanes)
+	first := map[string]bool{}
+	f.arrive = func(name string) {
+		f.mu.Lock()
+		began := f.fails[name] != nil && !first[name]
+		first[name] = true
+		f.mu.Unlock()
+		if began { // it is answered when every lane has asked
+			all.Done()
+			all.Wait()
+		}
+	}
+	s := f.read(t)
+	if len(s.Unseen) != 0 || len(s.Holdings) != 2*posture.Lanes {
+		t.Errorf("%d holdings, %+v", len(s.Holdings), s.Unseen)
+	}
+	if !slices.Equal(f.waits, []time.Duration{10 * time.Second}) {
 		t.Errorf("waits %v", f.waits)
 	}
 }
