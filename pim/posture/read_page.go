@@ -170,26 +170,27 @@ func (r *reading) groups(ctx context.Context) {
 			r.miss(GroupsElig, Unseen{Some: true, Why: "there are more groups than are looked at"})
 			todo = todo[:max(0, len(todo)-(len(known)-mostGroups))]
 		}
-		r.eachGroup(ctx, todo)
+		abreast(todo, func(id string) { r.group(ctx, id) })
 		if todo = nil; len(known) > mostGroups || ctx.Err() != nil {
 			return
 		}
 	}
 }
 
-// eachGroup reads groups, some at once.
-func (r *reading) eachGroup(ctx context.Context, ids []string) {
-	work := make(chan string)
+// abreast does something for each of all, for some at once: most of a reading is waiting
+// for answers.
+func abreast[T any](all []T, do func(T)) {
+	work := make(chan T)
 	var done sync.WaitGroup
-	for range min(lanes, len(ids)) {
+	for range min(lanes, len(all)) {
 		done.Go(func() {
-			for id := range work {
-				r.group(ctx, id)
+			for one := range work {
+				do(one)
 			}
 		})
 	}
-	for _, id := range ids {
-		work <- id
+	for _, one := range all {
+		work <- one
 	}
 	close(work)
 	done.Wait()

@@ -27,12 +27,14 @@ type fake struct {
 	always   map[string]error
 	calls    []string
 	waits    []time.Duration
-	arrive   func(name string) // before a call is answered
+	before   func(name string) error // a call is answered
 }
 
 func (f *fake) call(name string) error {
-	if f.arrive != nil {
-		f.arrive(name)
+	if f.before != nil {
+		if err := f.before(name); err != nil {
+			return err
+		}
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -210,34 +212,43 @@ func TestAThrottledPageIsReadAgain(t *testing.T) {
 	}
 }
 
-// Groups that are read at once and are throttled at once wait once, together.
-func TestThrottledGroupsWaitTogether(t *testing.T) {
-	f := &fake{fails: map[string][]error{}, groups: map[string][]pim.Holding{}}
-	for n := range posture.Lanes {
-		id := fmt.Sprint("g", n)
-		f.groups[id] = []pim.Holding{in(id, "oscar", eligible)}
-		f.standing = append(f.standing, role("reader", id, isGroup))
-		f.fails["members "+id] = []error{throttled(10 * time.Second)}
-	}
-	var all sync.WaitGroup
-	all.Add(posture.Lanes)
-	first := map[string]bool{}
-	f.arrive = func(name string) {
-		f.mu.Lock()
-		began := f.fails[name] != nil && !first[name]
-		first[name] = true
-		f.mu.Unlock()
-		if began { // it is answered when every lane has asked
-			all.Done()
-			all.Wait()
+// What is read at once and is throttled at once waits once, together.
+func TestThrottledReadsWaitTogether(t *testing.T) {
+	for _, part := range []string{"members", "guests", "azure-settings"} {
+		f := &fake{groups: map[string][]pim.Holding{}}
+		for n := range posture.Lanes {
+			id := fmt.Sprint("g", n)
+			f.groups[id] = []pim.Holding{in(id, "oscar", eligible)}
+			f.standing = append(f.standing, role("reader", id, isGroup))
+			f.azure = append(f.azure, azure(fmt.Sprint("/sub/", n), "alice", eligible))
+			for m := range 15 {
+				f.standing = append(f.standing, role(globalAdmin, fmt.Sprint("a", n, "-", m)))
+			}
 		}
-	}
-	s := f.read(t)
-	if len(s.Unseen) != 0 || len(s.Holdings) != 2*posture.Lanes {
-		t.Errorf("%d holdings, %+v", len(s.Holdings), s.Unseen)
-	}
-	if !slices.Equal(f.waits, []time.Duration{10 * time.Second}) {
-		t.Errorf("waits %v", f.waits)
+		var all sync.WaitGroup
+		all.Add(posture.Lanes)
+		asked := 0
+		f.before = func(name string) error {
+			f.mu.Lock()
+			if strings.HasPrefix(name, part+" ") {
+				asked++
+			}
+			first := strings.HasPrefix(name, part+" ") && asked <= posture.Lanes
+			f.mu.Unlock()
+			if !first {
+				return nil
+			}
+			all.Done() // it is answered when every lane has asked
+			all.Wait()
+			return throttled(10 * time.Second)
+		}
+		s := f.read(t)
+		if len(s.Unseen) != 0 || asked <= posture.Lanes {
+			t.Errorf("%s: asked %d times, %+v", part, asked, s.Unseen)
+		}
+		if !slices.Equal(f.waits, []time.Duration{10 * time.Second}) {
+			t.Errorf("%s: waits %v", part, f.waits)
+		}
 	}
 }
 
