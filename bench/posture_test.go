@@ -17,7 +17,6 @@ import (
 	"os/exec"
 	"runtime"
 	"strconv"
-	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -71,10 +70,11 @@ type where struct {
 	Login, Graph, ARM string
 	CA                string
 	Assignments       int
+	Seeded            time.Duration // processor time that it has had so far
 }
 
-func serve(wait string) error {
-	ms, err := strconv.Atoi(wait)
+func serve(answersIn string) error {
+	ms, err := strconv.Atoi(answersIn)
 	if err != nil {
 		return err
 	}
@@ -88,12 +88,12 @@ func serve(wait string) error {
 	if err != nil {
 		return err
 	}
-	b := &bucket{tokens: burst, filled: time.Now(), wait: time.Duration(ms) * time.Millisecond}
-	w := where{Assignments: n}
+	wait := time.Duration(ms) * time.Millisecond
+	w := where{Assignments: n, Seeded: used()}
 	for _, s := range []struct {
 		at *string
 		h  http.Handler
-	}{{&w.Login, t.Login()}, {&w.Graph, b.before(t.Graph())}, {&w.ARM, b.before(t.ARM())}} {
+	}{{&w.Login, t.Login()}, {&w.Graph, before(t.Graph(), graphLimits(), wait)}, {&w.ARM, before(t.ARM(), armLimits(), wait)}} {
 		server := httptest.NewTLSServer(s.h)
 		*s.at = server.URL
 		w.CA += string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}))
@@ -159,43 +159,6 @@ func seed(t *pimtest.Tenant) (n int, _ error) {
 	return n, errors.Join(errs...)
 }
 
-// bucket throttles as Microsoft documents it for a large tenant: 8,000 units in ten
-// seconds for an application. A read costs one, and one more with $expand.
-type bucket struct {
-	mu     sync.Mutex
-	tokens float64
-	filled time.Time
-	wait   time.Duration
-}
-
-const burst, perSecond = 8000, 800
-
-func (b *bucket) before(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		cost := 1.0
-		if strings.Contains(r.URL.RawQuery, "expand") {
-			cost++
-		}
-		b.mu.Lock()
-		now := time.Now()
-		b.tokens, b.filled = min(burst, b.tokens+now.Sub(b.filled).Seconds()*perSecond), now
-		enough := b.tokens >= cost
-		if enough {
-			b.tokens -= cost
-		}
-		b.mu.Unlock()
-		if !enough {
-			w.Header().Set("Retry-After", "1")
-			w.Header().Set("Content-Type", "application/json")
-			w.WriteHeader(http.StatusTooManyRequests)
-			fmt.Fprint(w, `{"error":{"code":"TooManyRequests","message":"Too many requests."}}`)
-			return
-		}
-		time.Sleep(b.wait) // the way to Microsoft and back
-		next.ServeHTTP(w, r)
-	})
-}
-
 type own struct{ of azcore.TokenCredential }
 
 func (own) Person(context.Context, string) (string, error) { return "", errors.New("nobody") }
@@ -218,7 +181,7 @@ func BenchmarkPosture(b *testing.B) {
 }
 
 func measure(b *testing.B, wait string) {
-	at := start(b, wait)
+	at, stop := start(b, wait)
 	pool := x509.NewCertPool()
 	pool.AppendCertsFromPEM([]byte(at.CA))
 	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}, MaxIdleConnsPerHost: 16}
@@ -254,7 +217,9 @@ func measure(b *testing.B, wait string) {
 	b.ReportMetric(float64(at.Assignments), "assignments")
 	b.ReportMetric(float64(counted.calls)/float64(b.N), "calls")
 	b.ReportMetric(float64(counted.throttled)/float64(b.N), "throttled")
+	b.ReportMetric(counted.asked.Seconds()/float64(b.N), "s-asked-to-wait")
 	b.ReportMetric((used()-began).Seconds()/float64(b.N), "CPU-s")
+	b.ReportMetric((stop()-at.Seeded).Seconds()/float64(b.N), "simulator-CPU-s")
 	b.ReportMetric(float64(usage().Maxrss)/1024, "MB-resident")
 }
 
@@ -276,6 +241,8 @@ type counter struct {
 	next             http.RoundTripper
 	mu               sync.Mutex
 	calls, throttled int
+	asked            time.Duration // the longest waits that Microsoft asked for, each counted once
+	until            time.Time
 }
 
 // RoundTrip implements http.RoundTripper.
@@ -286,6 +253,16 @@ func (c *counter) RoundTrip(r *http.Request) (*http.Response, error) {
 	c.calls++
 	if err == nil && res.StatusCode == http.StatusTooManyRequests {
 		c.throttled++
+		if seconds, err := strconv.Atoi(res.Header.Get("Retry-After")); err == nil {
+			now := time.Now()
+			until := now.Add(time.Duration(seconds) * time.Second)
+			if c.until.Before(now) {
+				c.until = now
+			}
+			if until.After(c.until) {
+				c.asked, c.until = c.asked+until.Sub(c.until), until
+			}
+		}
 	}
 	return res, err
 }
@@ -310,8 +287,9 @@ func watch() func() uint64 {
 	return func() uint64 { close(done); return <-most }
 }
 
-// start runs the simulator and waits until it serves.
-func start(b *testing.B, wait string) where {
+// start runs the simulator and waits until it serves. stop ends it, and says how much
+// processor time it has had.
+func start(b *testing.B, wait string) (at where, stop func() time.Duration) {
 	b.Helper()
 	self, err := os.Executable()
 	if err != nil {
@@ -331,15 +309,16 @@ func start(b *testing.B, wait string) where {
 	if err := cmd.Start(); err != nil {
 		b.Fatal(err)
 	}
-	b.Cleanup(func() {
+	stop = sync.OnceValue(func() time.Duration {
 		in.Close()
 		if err := cmd.Wait(); err != nil && b.Context().Err() == nil {
 			b.Error(err)
 		}
+		return cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
 	})
-	var at where
+	b.Cleanup(func() { stop() })
 	if err := json.NewDecoder(out).Decode(&at); err != nil {
 		b.Fatal(err)
 	}
-	return at
+	return at, stop
 }

@@ -21,12 +21,27 @@ type Card struct {
 	Tone    Tone
 	Text    string
 	Facts   []Fact
+	Chart   *Chart `json:",omitempty"`
 	Note    string // small print below the facts
 	Actions []Action
 	// SignIn, when not nil, is a sign-in without which the deed does not go on. It stands
 	// in the answer to a press: where the platform can, the client that pressed is asked
 	// to take it up with an Exchange, and shows the card only if it cannot.
 	SignIn *SignIn `json:",omitempty"`
+}
+
+// Chart is how some numbers went over days, a line for each of them.
+type Chart struct {
+	Title  string
+	Series []string // what each line is called
+	Points []Point  // oldest first, each of a day of its own
+	Text   string   // says the same: it is always shown, for who cannot see a chart and for clients that know none
+}
+
+// Point has a value for each of a chart's Series.
+type Point struct {
+	Day    time.Time
+	Values []int
 }
 
 // SignIn is a one-time sign-in that a chat client may take up.

@@ -3,6 +3,7 @@ package bot
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/belaybot/belay/pim/posture"
@@ -51,7 +52,7 @@ func (b *Bot) posture(in Inbound, a actor, sub Subcommand) (Reply, Later) {
 
 func (b *Bot) showPosture(ctx context.Context) (Card, error) {
 	r, days, err := b.o.Posture.Report(ctx)
-	return postureCard(r, days), err
+	return PostureCard(r, days), err
 }
 
 func (b *Bot) showChecklist(ctx context.Context) (Card, error) {
@@ -62,9 +63,9 @@ func (b *Bot) showChecklist(ctx context.Context) (Card, error) {
 // shownFindings is how many findings a card names.
 const shownFindings = 5
 
-// postureCard is a report in short: the worst findings and the numbers, and no more
+// PostureCard is a report in short: the worst findings and the numbers, and no more
 // names than it takes.
-func postureCard(r posture.Report, days []posture.Day) Card {
+func PostureCard(r posture.Report, days []posture.Day) Card {
 	c := Card{Title: titlePosture, Tone: Good, Text: sayPosture(r), Note: sayPostureNote(r)}
 	switch {
 	case r.Worst() == posture.High:
@@ -73,6 +74,7 @@ func postureCard(r posture.Report, days []posture.Day) Card {
 		c.Tone = Waiting
 	}
 	c.Facts = postureFacts(r.Numbers, before(r, days))
+	c.Chart = trendChart(r, days)
 	if len(r.Findings) > 0 {
 		c.Actions = []Action{{Label: labelOpenPortal, URL: r.Findings[0].Link}}
 	}
@@ -93,6 +95,45 @@ func before(r posture.Report, days []posture.Day) *posture.Day {
 	return nil
 }
 
+// The trend goes back so many days, in so many points at the most: what Slack draws.
+const (
+	trendDays   = 90
+	trendPoints = 20
+)
+
+// trendChart is how the numbers went up to r; nil before there are two days. A day of which
+// one of them was not seen is no point: it would be drawn as what it is not.
+func trendChart(r posture.Report, days []posture.Day) *Chart {
+	from, today := r.Taken.UTC().AddDate(0, 0, -trendDays).Format(time.DateOnly), r.Day()
+	var points []Point
+	missing := 0
+	known := slices.DeleteFunc(slices.Clone(days), func(d posture.Day) bool { return d.Day < from || d.Day >= today.Day })
+	for _, d := range append(known, today) {
+		day, err := time.Parse(time.DateOnly, d.Day)
+		if err != nil || d.Standing == nil || d.Eligible == nil {
+			missing++
+			continue
+		}
+		points = append(points, Point{Day: day, Values: []int{*d.Standing, *d.Eligible}})
+	}
+	if len(points) < 2 {
+		return nil
+	}
+	return &Chart{Title: titleTrend, Series: []string{nameStanding, nameEligible}, Points: thinned(points, trendPoints), Text: sayTrend(points[0], points[len(points)-1], missing)}
+}
+
+// thinned takes so many of the points, evenly, with the first and the last.
+func thinned(points []Point, most int) []Point {
+	if len(points) <= most {
+		return points
+	}
+	some := make([]Point, most)
+	for i := range some {
+		some[i] = points[i*(len(points)-1)/(most-1)]
+	}
+	return some
+}
+
 func checklistCard(answers []posture.Answer) Card {
 	c := Card{Title: titleChecklist, Tone: Good, Text: sayAnswers(answers)}
 	for _, a := range answers {
@@ -106,10 +147,10 @@ func checklistCard(answers []posture.Answer) Card {
 	return c
 }
 
-// TellPosture posts the week's report to channels, once for each day it is about,
-// durably with tx.
-func (b *Bot) TellPosture(tx store.Tx, r posture.Report, days []posture.Day, to []Conversation) error {
-	c := postureCard(r, days)
+// TellPosture posts a week's report to whom the rules of notices name, durably with tx and
+// once for each week.
+func (b *Bot) TellPosture(tx store.Tx, r posture.Report, days []posture.Day, week string) error {
+	c := PostureCard(r, days)
 	c.Title = titleDigest
 	severity := Low
 	switch r.Worst() {
@@ -118,5 +159,5 @@ func (b *Bot) TellPosture(tx store.Tx, r posture.Report, days []posture.Day, to 
 	case posture.Medium:
 		severity = Medium
 	}
-	return b.post(tx, Bulletin{ID: "posture/" + r.Taken.UTC().Format(time.DateOnly), Event: NoticePosture, Severity: severity, Card: c, To: to, At: r.Taken.UTC()})
+	return b.post(tx, Bulletin{ID: "posture/" + week, Event: NoticePosture, Severity: severity, Card: c, At: r.Taken.UTC()})
 }

@@ -72,6 +72,40 @@ func TestPostureIsShownToAViewer(t *testing.T) {
 	}
 }
 
+// The trend is of what was seen, of no more than 90 days, in no more points than a chat
+// draws, with the first and the last; and it says the same in words.
+func TestPostureHasATrend(t *testing.T) {
+	n := func(n int) *int { return &n }
+	taken := time.Date(2026, 11, 26, 6, 0, 0, 0, time.UTC)
+	day := func(back, standing int, eligible *int) posture.Day {
+		return posture.Day{Day: taken.AddDate(0, 0, -back).Format(time.DateOnly), Standing: n(standing), Eligible: eligible}
+	}
+	r := posture.Report{Taken: taken, Numbers: posture.Numbers{Standing: n(7), Eligible: n(20)}}
+	for name, days := range map[string][]posture.Day{"no day before": nil, "today was kept": {day(0, 7, n(20))}, "too long ago": {day(91, 9, n(9))}, "not seen": {day(1, 9, nil)}} {
+		if c := bot.PostureCard(r, days).Chart; c != nil {
+			t.Errorf("%s: a trend of one day: %+v", name, c)
+		}
+	}
+	c := bot.PostureCard(r, []posture.Day{day(91, 1, n(1)), day(90, 12, n(15)), day(9, 3, nil), day(1, 9, n(18)), day(0, 8, n(8))}).Chart
+	if c == nil || len(c.Points) != 3 || c.Points[0].Values[0] != 12 || c.Points[1].Values[1] != 18 || c.Points[2].Values[0] != 7 || len(c.Series) != 2 ||
+		c.Text != "From 28 August 2026 to 26 November 2026: standing from 12 to 7, eligible from 15 to 20. On one more day not everything could be seen." {
+		t.Errorf("%+v", c)
+	}
+	var all []posture.Day
+	for back := 200; back > 0; back-- {
+		all = append(all, day(back, back, n(back)))
+	}
+	c = bot.PostureCard(r, all).Chart
+	if len(c.Points) != 20 || c.Points[0].Values[0] != 90 || c.Points[18].Values[0] < 4 || c.Points[19].Values[0] != 7 {
+		t.Errorf("%+v", c.Points)
+	}
+	for i, p := range c.Points[1:] {
+		if apart := p.Day.Sub(c.Points[i].Day); apart < 4*24*time.Hour || apart > 5*24*time.Hour {
+			t.Errorf("%s is %s after the one before", p.Day.Format(time.DateOnly), apart)
+		}
+	}
+}
+
 // Nobody else sees it: not who is linked, not where nobody is a viewer, and they are
 // told what to set.
 func TestPostureIsShownToNobodyElse(t *testing.T) {
@@ -101,23 +135,50 @@ func TestPostureThatIsStillBeingRead(t *testing.T) {
 	}
 }
 
-// The week's report reaches its channels once, however often it is told.
-func TestTheWeeksPostureIsToldOnce(t *testing.T) {
-	w := newWorld(t)
-	at := bot.Conversation{Platform: bot.Slack, Tenant: "T1", ID: "C-security"}
-	r := weakReport()
-	r.Taken = w.now().UTC()
-	for range 2 {
-		err := store.Seal(w.disk, w.keys).Update(t.Context(), func(tx store.Tx) error {
-			return w.bot.TellPosture(tx, r, nil, []bot.Conversation{at})
+// The week's report goes where a rule sends it, and else to the security channels: once,
+// however often it is told.
+func TestTheWeeksPostureGoesByTheRules(t *testing.T) {
+	security := bot.Conversation{Platform: bot.Slack, Tenant: "T1", ID: "C-security"}
+	board := bot.Conversation{Platform: bot.Slack, Tenant: "T1", ID: "C-board"}
+	for name, tc := range map[string]struct {
+		rules []bot.Rule
+		at    string
+	}{
+		"no rule":         {nil, "C-security"},
+		"a rule":          {[]bot.Rule{{Events: []bot.Notice{bot.NoticePosture}, Severity: bot.High, To: []bot.Conversation{board}}}, "C-board"},
+		"a rule of other": {[]bot.Rule{{Events: []bot.Notice{bot.NoticeDrift}, To: []bot.Conversation{board}}}, "C-security"},
+		"silence":         {[]bot.Rule{{Events: []bot.Notice{bot.NoticePosture}}}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.change = func(o *bot.Options) {
+				o.Notices.Security, o.Notices.Rules = []bot.Conversation{security}, tc.rules
+			}
+			w.restart()
+			r := weakReport()
+			r.Taken = w.now().UTC()
+			for range 2 {
+				r.Findings = r.Findings[:len(r.Findings)-1] // another reading of the same week
+				err := store.Seal(w.disk, w.keys).Update(t.Context(), func(tx store.Tx) error {
+					return w.bot.TellPosture(tx, r, nil, "2026-11-23")
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			if tc.at != "" {
+				w.seesLater(2*time.Second, w.slack, tc.at, "this week")
+			}
+			w.rests()
+			for _, at := range []string{"C-security", "C-board", "C-ops"} {
+				want := 0
+				if at == tc.at {
+					want = 1
+				}
+				if all := w.slack.In(at); len(all) != want || want > 0 && strings.Contains(all[0].Card.Text, "Mallory") {
+					t.Errorf("%s: %+v", at, all)
+				}
+			}
 		})
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	w.seesLater(2*time.Second, w.slack, "C-security", "this week")
-	w.rests()
-	if all := w.slack.In("C-security"); len(all) != 1 || strings.Contains(all[0].Card.Text, "Mallory") {
-		t.Errorf("%+v", all)
 	}
 }

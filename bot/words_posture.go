@@ -11,6 +11,9 @@ const (
 	titlePosture    = "Posture of the tenant"
 	titleDigest     = "Posture of the tenant, this week"
 	titleChecklist  = "The checklist for PIM"
+	titleTrend      = "Standing and eligible assignments"
+	nameStanding    = "Standing"
+	nameEligible    = "Eligible"
 	labelOpenPortal = "Open the first in Entra"
 	sayNoViewer     = "You may not see what is weak in this tenant. Whoever may is named in security.viewers of Belay's configuration, by object ids of people or groups; ask whoever runs Belay."
 	sayStillReading = "Belay is still reading the tenant. Type the same again in a minute."
@@ -38,11 +41,24 @@ func postureFacts(n posture.Numbers, before *posture.Day) []Fact {
 		was = *before
 	}
 	return []Fact{
-		{Name: "Standing", Value: sayNumber(n.Standing, was.Standing, was.Day)},
-		{Name: "Eligible", Value: sayNumber(n.Eligible, was.Eligible, was.Day)},
+		{Name: nameStanding, Value: sayNumber(n.Standing, was.Standing, was.Day)},
+		{Name: nameEligible, Value: sayNumber(n.Eligible, was.Eligible, was.Day)},
 		{Name: "Activated now", Value: sayNumber(n.Active, nil, "")},
 		{Name: "Can be Global Administrator", Value: sayNumber(n.Admins, was.Admins, was.Day)},
 	}
+}
+
+// sayTrend is a chart in words.
+func sayTrend(first, last Point, missing int) string {
+	text := fmt.Sprintf("From %s to %s: standing from %d to %d, eligible from %d to %d.", first.Day.Format("2 January 2006"), last.Day.Format("2 January 2006"),
+		first.Values[0], last.Values[0], first.Values[1], last.Values[1])
+	switch missing {
+	case 0:
+		return text
+	case 1:
+		return text + " On one more day not everything could be seen."
+	}
+	return fmt.Sprintf("%s On %d more days not everything could be seen.", text, missing)
 }
 
 // sayNumber is a number and what it was; what could not be seen is no number.

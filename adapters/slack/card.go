@@ -31,11 +31,11 @@ const (
 )
 
 // room is how much a surface takes: blocks, and characters of all of them as JSON.
-type room struct{ blocks, size int }
+type room struct{ blocks, size, charts int }
 
 var (
-	inMessage = room{50, 13000} // Slack refuses at about 13,200 without saying what it counts
-	inView    = room{100, 200_000}
+	inMessage = room{50, 13000, maxCharts} // Slack refuses at about 13,200 without saying what it counts
+	inView    = room{100, 200_000, 0}      // Slack documents charts for messages
 )
 
 // glyph is a tone in front of a title.
@@ -62,7 +62,7 @@ func blocks(cards ...bot.Card) []slackgo.Block { return inMessage.fit(cards) }
 // before the others. Their long texts are cut shorter until they fit; of several
 // cards rather one is left out than that all are mere beginnings.
 func (r room) fit(cards []bot.Card) []slackgo.Block {
-	cards = cleaned(cards)
+	cards = drawn(cleaned(cards), r.charts)
 	for shown := len(cards); ; shown-- {
 		least := minText
 		if shown > 1 {
@@ -85,7 +85,7 @@ func cleaned(cards []bot.Card) []bot.Card {
 	for i := range cards {
 		c := &cards[i]
 		c.Title, c.Text, c.Note = clean(c.Title, maxHeader), clean(c.Text, maxText), clean(c.Note, maxText)
-		c.Facts, c.Actions = slices.Clone(c.Facts), slices.Clone(c.Actions)
+		c.Facts, c.Actions, c.Chart = slices.Clone(c.Facts), slices.Clone(c.Actions), cleanChart(c.Chart)
 		for j := range c.Facts {
 			c.Facts[j].Name, c.Facts[j].Value = clean(c.Facts[j].Name, maxName), clean(c.Facts[j].Value, maxText)
 		}
@@ -131,6 +131,7 @@ func blocksUpTo(c bot.Card, most int) []slackgo.Block {
 	}
 	all = append(all, paragraph(c.Text, most)...)
 	all = append(all, facts(c.Facts, most)...)
+	all = append(all, chart(c.Chart, most)...)
 	if note := bot.Clean(c.Note); note != "" {
 		all = append(all, slackgo.NewContextBlock("", plain(cut(note, most))))
 	}

@@ -58,11 +58,15 @@ func (a *Adapter) Post(ctx context.Context, to bot.Conversation, key string, c b
 	if to.Private && to.Ref != "" {
 		channel = to.Ref
 	}
-	id, ts, err := a.api.PostMessageContext(ctx, channel, content(c), slackgo.MsgOptionTS(to.Thread),
-		slackgo.MsgOptionDisableLinkUnfurl(), slackgo.MsgOptionDisableMediaUnfurl(),
-		slackgo.UnsafeMsgOptionEndpoint(a.base.String()+"/api/chat.postMessage", func(v url.Values) {
-			v.Set("client_msg_id", messageID(key))
-		}))
+	var id, ts string
+	err := plainly([]bot.Card{c}, func(cards ...bot.Card) (err error) {
+		id, ts, err = a.api.PostMessageContext(ctx, channel, content(cards...), slackgo.MsgOptionTS(to.Thread),
+			slackgo.MsgOptionDisableLinkUnfurl(), slackgo.MsgOptionDisableMediaUnfurl(),
+			slackgo.UnsafeMsgOptionEndpoint(a.base.String()+"/api/chat.postMessage", func(v url.Values) {
+				v.Set("client_msg_id", messageID(key))
+			}))
+		return err
+	})
 	if to.Thread != "" && slices.ContainsFunc(threadless, func(code string) bool { return refusedAs(err, code) }) {
 		to.Thread = ""
 		return a.Post(ctx, to, key, c)
@@ -76,8 +80,10 @@ func (a *Adapter) Post(ctx context.Context, to bot.Conversation, key string, c b
 
 // Update replaces the card of m.
 func (a *Adapter) Update(ctx context.Context, m bot.Message, c bot.Card) error {
-	_, _, _, err := a.api.UpdateMessageContext(ctx, m.Conversation.ID, m.ID, content(c))
-	return failed("update", err)
+	return failed("update", plainly([]bot.Card{c}, func(cards ...bot.Card) error {
+		_, _, _, err := a.api.UpdateMessageContext(ctx, m.Conversation.ID, m.ID, content(cards...))
+		return err
+	}))
 }
 
 // Whisper shows c to one person as an ephemeral message. Where the bot may not
@@ -87,8 +93,10 @@ func (a *Adapter) Whisper(ctx context.Context, at bot.Conversation, to bot.User,
 }
 
 func (a *Adapter) whisper(ctx context.Context, at bot.Conversation, to bot.User, cards ...bot.Card) error {
-	_, err := a.api.PostEphemeralContext(ctx, at.ID, to.ID, content(cards...))
-	err = failed("whisper", err)
+	err := failed("whisper", plainly(cards, func(cards ...bot.Card) error {
+		_, err := a.api.PostEphemeralContext(ctx, at.ID, to.ID, content(cards...))
+		return err
+	}))
 	if e := new(bot.ChatError); !errors.As(err, &e) || e.Code != bot.ChatUnreachable {
 		return err
 	}
@@ -97,9 +105,11 @@ func (a *Adapter) whisper(ctx context.Context, at bot.Conversation, to bot.User,
 
 // write posts cards in the direct message with a person.
 func (a *Adapter) write(ctx context.Context, to bot.User, cards ...bot.Card) error {
-	_, _, err := a.api.PostMessageContext(ctx, to.ID, content(cards...),
-		slackgo.MsgOptionDisableLinkUnfurl(), slackgo.MsgOptionDisableMediaUnfurl())
-	return failed("whisper", err)
+	return failed("whisper", plainly(cards, func(cards ...bot.Card) error {
+		_, _, err := a.api.PostMessageContext(ctx, to.ID, content(cards...),
+			slackgo.MsgOptionDisableLinkUnfurl(), slackgo.MsgOptionDisableMediaUnfurl())
+		return err
+	}))
 }
 
 // errNotFull is a person found by e-mail who is a guest, a bot, deactivated or

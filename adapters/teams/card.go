@@ -50,6 +50,10 @@ func cleaned(cards []bot.Card) (texts []*string) {
 		c.Title, c.Text, c.Note = plain(c.Title, maxTitle), plain(c.Text, maxBody), plain(c.Note, maxNote)
 		c.Facts = slices.Clone(c.Facts)
 		texts = append(texts, &c.Title, &c.Text, &c.Note)
+		if c.Chart != nil {
+			c.Chart = cleanChart(*c.Chart)
+			texts = append(texts, &c.Chart.Title, &c.Chart.Text)
+		}
 		for j := range c.Facts {
 			f := &c.Facts[j]
 			f.Name, f.Value = plain(f.Name, maxFact), plain(f.Value, maxValue)
@@ -131,6 +135,7 @@ func layCard(c bot.Card) []any {
 			items = append(items, row(f.Name, moment(f.At)))
 		}
 	}
+	items = append(items, layChart(c.Chart)...)
 	if c.Note != "" {
 		items = append(items, small(c.Note))
 	}

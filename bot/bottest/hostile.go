@@ -64,6 +64,11 @@ func cardWith(c bot.Card, text string) bot.Card {
 	for i := range c.Actions {
 		c.Actions[i].Label = text
 	}
+	if c.Chart != nil {
+		chart := *c.Chart
+		chart.Title, chart.Text, chart.Series = text, text, slices.Repeat([]string{text}, len(chart.Series))
+		c.Chart = &chart
+	}
 	return c
 }
 

@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os/signal"
 	"runtime"
 	"runtime/debug"
+	"syscall"
 
 	"github.com/alecthomas/kong"
 
@@ -123,6 +125,7 @@ func (c *serveCommand) Run(i *invocation) error {
 		return &app.ConfigError{Faults: []string{"log_level: " + err.Error()}}
 	}
 	log := slog.New(slog.NewJSONHandler(i.stderr, &slog.HandlerOptions{Level: level}))
+	signal.Ignore(syscall.SIGPIPE) // who reads the standard output may go: that ends a delivery, and not Belay
 	a, err := app.Open(cfg, app.Options{Log: log})
 	if err != nil {
 		return err

@@ -121,8 +121,11 @@ const globalAdministrator = "62e90394-69f5-4237-9190-012177145e10"
 // privileged says whether the role of a leads to every other role.
 func privileged(a pim.Assignment) bool {
 	id := a.Identity()
-	return slices.ContainsFunc(pim.MostPrivileged(), func(p pim.Privileged) bool { return p.Kind == a.Kind && p.ID == id })
+	return slices.ContainsFunc(mostPrivileged, func(p pim.Privileged) bool { return p.Kind == a.Kind && p.ID == id })
 }
+
+// mostPrivileged is not made anew for each assignment.
+var mostPrivileged = pim.MostPrivileged()
 
 // high says whether an Azure scope is a subscription or above one.
 func high(scope string) bool {

@@ -71,7 +71,7 @@ const (
 	tries        = 5
 	firstPause   = time.Second
 	longestPause = 30 * time.Second
-	lanes        = 10 // groups that are read at once
+	lanes        = 10 // calls that are made at once
 	guestsAtOnce = 15
 )
 
@@ -85,6 +85,7 @@ type reading struct {
 	opens  map[string]bool // groups that can hold a directory role, or hold a privileged one
 	barred map[Part]bool   // lists of groups that Belay may not read
 	pause  sync.Mutex      // held while Microsoft asked to wait
+	waits  int             // how often it did; of pause
 }
 
 // Read reads the tenant. It fails only when ctx ends; what cannot be read is in Unseen.
@@ -183,6 +184,7 @@ func (r *reading) azure(ctx context.Context) {
 		}
 	}
 	places := map[string]bool{}
+	var todo []pim.Holding
 	for _, h := range r.s.Holdings {
 		place := strings.ToLower(h.Scope + " " + h.Identity())
 		if h.Kind != pim.AzureResource || !h.Eligible || !privileged(h.Assignment) || places[place] {
@@ -190,15 +192,18 @@ func (r *reading) azure(ctx context.Context) {
 		}
 		if places[place] = true; len(places) > mostPlaces {
 			r.miss(AzureSettings, Unseen{Some: true, Why: "there are more places than are looked at"})
-			return
+			break
 		}
+		todo = append(todo, h)
+	}
+	abreast(todo, func(h pim.Holding) {
 		read := func(ctx context.Context, _ string) ([]pim.Settings, string, error) {
 			s, err := r.src.Azure.Settings(ctx, h.Assignment)
 			s.RoleName, s.ScopeName = h.RoleName, h.ScopeName
 			return []pim.Settings{s}, "", err
 		}
 		pages(ctx, r, AzureSettings, read, r.settings)
-	}
+	})
 }
 
 // guests asks which users with a privileged role are guests.
@@ -212,7 +217,7 @@ func (r *reading) guests(ctx context.Context) {
 			ids = append(ids, id)
 		}
 	}
-	for chunk := range slices.Chunk(ids, guestsAtOnce) {
+	abreast(slices.Collect(slices.Chunk(ids, guestsAtOnce)), func(chunk []string) {
 		pages(ctx, r, Accounts, func(ctx context.Context, _ string) ([]string, string, error) {
 			found, err := r.src.Directory.Guests(ctx, chunk)
 			return found, "", err
@@ -222,7 +227,7 @@ func (r *reading) guests(ctx context.Context) {
 			}
 			return true
 		})
-	}
+	})
 }
 
 func (r *reading) tenant(ctx context.Context) {

@@ -38,11 +38,12 @@ func pages[T any](ctx context.Context, r *reading, part Part, read func(context.
 }
 
 // again makes a read until it is answered, a few times at the most. Where Microsoft says
-// how long to wait, everybody waits.
+// how long to wait, everybody waits, and together: who was refused before a wait that is over by
+// now asks again at once.
 func again[T any](ctx context.Context, r *reading, read func() ([]T, string, error)) ([]T, string, error) {
 	pause := firstPause
 	for n := 1; ; n++ {
-		r.pass()
+		before := r.pass()
 		list, next, err := read()
 		var e *pim.Error
 		if err == nil || n == tries || !errors.As(err, &e) || !e.Temporary() {
@@ -56,19 +57,28 @@ func again[T any](ctx context.Context, r *reading, read func() ([]T, string, err
 		if wait > longestPause*4 {
 			return list, next, err
 		}
-		r.pause.Lock()
-		waited := r.src.Wait(ctx, wait)
-		r.pause.Unlock()
-		if waited != nil {
-			return nil, "", waited
+		if err := r.wait(ctx, wait, before); err != nil {
+			return nil, "", err
 		}
 	}
 }
 
-// pass goes on once nobody has to wait.
-func (r *reading) pass() {
+// pass goes on once nobody has to wait, and says how many waits there were.
+func (r *reading) pass() (waits int) {
 	r.pause.Lock()
 	defer r.pause.Unlock()
+	return r.waits
+}
+
+// wait has everybody wait, unless somebody did since there were so many waits.
+func (r *reading) wait(ctx context.Context, d time.Duration, before int) error {
+	r.pause.Lock()
+	defer r.pause.Unlock()
+	if r.waits != before {
+		return ctx.Err()
+	}
+	r.waits++
+	return r.src.Wait(ctx, d)
 }
 
 // miss notes what was not seen, each reason of a part once.
@@ -160,26 +170,27 @@ func (r *reading) groups(ctx context.Context) {
 			r.miss(GroupsElig, Unseen{Some: true, Why: "there are more groups than are looked at"})
 			todo = todo[:max(0, len(todo)-(len(known)-mostGroups))]
 		}
-		r.eachGroup(ctx, todo)
+		abreast(todo, func(id string) { r.group(ctx, id) })
 		if todo = nil; len(known) > mostGroups || ctx.Err() != nil {
 			return
 		}
 	}
 }
 
-// eachGroup reads groups, some at once.
-func (r *reading) eachGroup(ctx context.Context, ids []string) {
-	work := make(chan string)
+// abreast does something for each of all, for some at once: most of a reading is waiting
+// for answers.
+func abreast[T any](all []T, do func(T)) {
+	work := make(chan T)
 	var done sync.WaitGroup
-	for range min(lanes, len(ids)) {
+	for range min(lanes, len(all)) {
 		done.Go(func() {
-			for id := range work {
-				r.group(ctx, id)
+			for one := range work {
+				do(one)
 			}
 		})
 	}
-	for _, id := range ids {
-		work <- id
+	for _, one := range all {
+		work <- one
 	}
 	close(work)
 	done.Wait()

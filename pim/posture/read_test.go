@@ -27,9 +27,15 @@ type fake struct {
 	always   map[string]error
 	calls    []string
 	waits    []time.Duration
+	before   func(name string) error // a call is answered
 }
 
 func (f *fake) call(name string) error {
+	if f.before != nil {
+		if err := f.before(name); err != nil {
+			return err
+		}
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.calls = append(f.calls, name)
@@ -203,6 +209,46 @@ func TestAThrottledPageIsReadAgain(t *testing.T) {
 	}
 	if !slices.Equal(f.waits, []time.Duration{7 * time.Second, time.Second}) {
 		t.Errorf("waits %v", f.waits)
+	}
+}
+
+// What is read at once and is throttled at once waits once, together.
+func TestThrottledReadsWaitTogether(t *testing.T) {
+	for _, part := range []string{"members", "guests", "azure-settings"} {
+		f := &fake{groups: map[string][]pim.Holding{}}
+		for n := range posture.Lanes {
+			id := fmt.Sprint("g", n)
+			f.groups[id] = []pim.Holding{in(id, "oscar", eligible)}
+			f.standing = append(f.standing, role("reader", id, isGroup))
+			f.azure = append(f.azure, azure(fmt.Sprint("/sub/", n), "alice", eligible))
+			for m := range 15 {
+				f.standing = append(f.standing, role(globalAdmin, fmt.Sprint("a", n, "-", m)))
+			}
+		}
+		var all sync.WaitGroup
+		all.Add(posture.Lanes)
+		asked := 0
+		f.before = func(name string) error {
+			f.mu.Lock()
+			if strings.HasPrefix(name, part+" ") {
+				asked++
+			}
+			first := strings.HasPrefix(name, part+" ") && asked <= posture.Lanes
+			f.mu.Unlock()
+			if !first {
+				return nil
+			}
+			all.Done() // it is answered when every lane has asked
+			all.Wait()
+			return throttled(10 * time.Second)
+		}
+		s := f.read(t)
+		if len(s.Unseen) != 0 || asked <= posture.Lanes {
+			t.Errorf("%s: asked %d times, %+v", part, asked, s.Unseen)
+		}
+		if !slices.Equal(f.waits, []time.Duration{10 * time.Second}) {
+			t.Errorf("%s: waits %v", part, f.waits)
+		}
 	}
 }
 

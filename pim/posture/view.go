@@ -73,7 +73,7 @@ func (v *view) roleName(a pim.Assignment, told string) string {
 	case a.Kind == pim.EntraRole && v.s.Roles[id] != "":
 		return v.s.Roles[id]
 	}
-	for _, p := range pim.MostPrivileged() {
+	for _, p := range mostPrivileged {
 		if p.Kind == a.Kind && p.ID == id {
 			return p.Name
 		}

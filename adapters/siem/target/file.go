@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -18,11 +17,10 @@ import (
 // rotates it need not tell: by renaming it, or by copying and truncating it.
 type File struct {
 	Format
-	Path   string
-	Stdout io.Writer // of Path "-"
+	Path string // of a file; what is there and is none is refused
 }
 
-// Standard is the path that stands for the standard output.
+// Standard is the path that stands for the standard output: a Stream.
 const Standard = "-"
 
 // Send implements feed.Target.
@@ -33,12 +31,6 @@ func (f *File) Send(_ context.Context, events []trail.Record) (int, error) {
 		lines.Write(text)
 		lines.WriteByte('\n')
 	}
-	if f.Path == Standard {
-		if _, err := f.Stdout.Write(lines.Bytes()); err != nil {
-			return 0, &CallError{"the standard output cannot be written", err}
-		}
-		return len(events), nil
-	}
 	if err := f.add(lines.Bytes()); err != nil {
 		return 0, &CallError{"the file cannot be written: " + reason(err), err}
 	}
@@ -48,6 +40,9 @@ func (f *File) Send(_ context.Context, events []trail.Record) (int, error) {
 // add appends, and is back when it is on the disk. What could be written only in part is taken
 // back; half a line that a kill left is ended, so that it spoils no other.
 func (f *File) add(lines []byte) (err error) {
+	if err := Plain(f.Path); err != nil && !errors.Is(err, fs.ErrNotExist) { // before it is opened: that may wait for a reader
+		return err
+	}
 	file, err := os.OpenFile(f.Path, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
 		return err
@@ -57,8 +52,7 @@ func (f *File) add(lines []byte) (err error) {
 	if err != nil {
 		return err
 	}
-	if !info.Mode().IsRegular() { // a pipe, or a device
-		_, err = file.Write(lines)
+	if err := plain(info); err != nil {
 		return err
 	}
 	if size := info.Size(); size > 0 {
@@ -76,11 +70,41 @@ func (f *File) add(lines []byte) (err error) {
 	return file.Sync()
 }
 
+// NotAFileError says that something else than a file is at a path. A pipe forgets what it was
+// given when nobody reads it, and so do a socket and a device: what was written there is not
+// known to have arrived.
+type NotAFileError struct{ Is string }
+
+// Error says what it is, and what to do.
+func (e *NotAFileError) Error() string {
+	return "it is " + e.Is + ", and must be a file: name one, or - for the standard output"
+}
+
+// Plain says whether a file is at path: nil, a *NotAFileError, or why it cannot be looked at.
+func Plain(path string) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	return plain(info)
+}
+
+func plain(info fs.FileInfo) error {
+	switch mode := info.Mode(); {
+	case mode.IsRegular():
+		return nil
+	case mode.IsDir():
+		return &NotAFileError{"a directory"}
+	case mode&fs.ModeNamedPipe != 0:
+		return &NotAFileError{"a pipe"}
+	case mode&fs.ModeSocket != 0:
+		return &NotAFileError{"a socket"}
+	}
+	return &NotAFileError{"a device"}
+}
+
 // Check looks whether the file can be written, without writing.
 func (f *File) Check(context.Context) (Checked, error) {
-	if f.Path == Standard {
-		return Checked{Found: "the standard output of belay serve"}, nil
-	}
 	info, err := os.Stat(f.Path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -91,8 +115,9 @@ func (f *File) Check(context.Context) (Checked, error) {
 		return Checked{Found: "it is not there yet; belay serve makes it"}, nil
 	case err != nil:
 		return Checked{}, &CallError{"it cannot be looked at: " + reason(err), err}
-	case info.IsDir():
-		return Checked{}, errors.New("it is a directory")
+	}
+	if err := plain(info); err != nil {
+		return Checked{}, err
 	}
 	file, err := os.OpenFile(f.Path, os.O_WRONLY|os.O_APPEND, 0)
 	if err != nil {
@@ -104,7 +129,11 @@ func (f *File) Check(context.Context) (Checked, error) {
 // reason is the operating system's reason, without the file's name.
 func reason(err error) string {
 	var path *fs.PathError
-	if errors.As(err, &path) {
+	var other *NotAFileError
+	switch {
+	case errors.As(err, &other):
+		return other.Error()
+	case errors.As(err, &path):
 		return path.Err.Error()
 	}
 	return "it failed"

@@ -94,34 +94,6 @@ func TestFileThatCannotBeWritten(t *testing.T) {
 	if c, err := file.Check(t.Context()); err != nil || !strings.Contains(c.Found, "can be written") {
 		t.Errorf("%+v, %v", c, err)
 	}
-	if _, err := (&target.File{Path: dir}).Check(t.Context()); err == nil {
-		t.Error("a directory is taken for a file")
-	}
-}
-
-// A disk that is full takes nothing by halves.
-func TestFullDisk(t *testing.T) {
-	if _, err := os.Stat("/dev/full"); err != nil {
-		t.Skip("NOT TESTED: there is no /dev/full here")
-	}
-	w := newWorld(t)
-	w.lives(1)
-	w.runs(w.feed("one", &target.File{Format: format, Path: "/dev/full"}))
-	if s := w.stands(); s.Waiting == 0 || !strings.Contains(s.Why, "no space left") {
-		t.Errorf("%+v", s)
-	}
-}
-
-func TestStandardOutput(t *testing.T) {
-	w := newWorld(t)
-	var out bytes.Buffer
-	w.lives(1)
-	w.runs(w.feed("one", &target.File{Format: format, Path: target.Standard, Stdout: &out}))
-	var events []json.RawMessage
-	for line := range strings.Lines(out.String()) {
-		events = append(events, json.RawMessage(line))
-	}
-	w.arrived(events)
 }
 
 // Without texts no name and no justification leaves; ids do.
@@ -131,7 +103,7 @@ func TestWithoutTexts(t *testing.T) {
 	bare := format
 	bare.Texts = false
 	w.lives(1)
-	w.runs(w.feed("one", &target.File{Format: bare, Path: target.Standard, Stdout: &out}))
+	w.runs(w.feed("one", &target.Stream{Format: bare, To: &out}))
 	if text := out.String(); strings.Contains(text, "rger") || strings.Contains(text, "Zo") || !strings.Contains(text, "22222222-2222-4222-8222-222222222222") {
 		t.Errorf("%.2000s", text)
 	}

@@ -84,6 +84,8 @@ type block struct {
 	Optional       *bool      `json:"optional,omitempty"`
 	DispatchAction *bool      `json:"dispatch_action,omitempty"`
 	Element        *element   `json:"element,omitempty"`
+	Title          string     `json:"title,omitempty"`
+	Chart          *lineChart `json:"chart,omitempty"`
 	Elements       []*element `json:"-"`
 	Texts          []text     `json:"-"`
 }

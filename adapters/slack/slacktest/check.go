@@ -22,6 +22,8 @@ type checker struct {
 	blockIDs map[string]bool
 	inputs   []string // pointers of input blocks
 	focused  int
+	view     bool // the blocks are those of a view
+	charts   int
 }
 
 func newChecker() *checker { return &checker{blockIDs: make(map[string]bool)} }

@@ -41,6 +41,20 @@ func selectOf(members string) string {
 	return `{"type":"static_select","action_id":"s"` + members + `}`
 }
 
+// chartOf is a chart with the categories of its first line.
+func chartOf(lines ...string) string {
+	var labels []string
+	for _, part := range strings.Split(lines[0], `"label":`)[1:] {
+		label, _, _ := strings.Cut(part, ",")
+		labels = append(labels, label)
+	}
+	return `[{"type":"data_visualization","title":"t","chart":{"type":"line","series":[` + strings.Join(lines, ",") + `],"axis_config":{"categories":[` + strings.Join(labels, ",") + `]}}}]`
+}
+
+func lineOf(name string, points int) string {
+	return `{"name":"` + name + `","data":` + repeat(points, func(i int) string { return fmt.Sprintf(`{"label":"%d Nov","value":%d}`, i, i-3) }) + `}`
+}
+
 func faultsOf(t *testing.T, blocks string, most int) *checker {
 	t.Helper()
 	v, err := decodeAny([]byte(blocks))
@@ -67,6 +81,7 @@ func TestBlocksAtTheLimitsPass(t *testing.T) {
 		"external":                  actions(`{"type":"external_select","action_id":"e","min_query_length":0,"initial_option":` + optionOf(1) + `}`),
 		"overflow":                  actions(`{"type":"overflow","action_id":"o","options":` + repeat(5, optionOf) + `}`),
 		"input":                     `[{"type":"input","label":` + plainText(2000) + `,"hint":` + plainText(2000) + `,"optional":true,"dispatch_action":true,"element":{"type":"plain_text_input","action_id":"i","multiline":true,"min_length":0,"max_length":3000,"initial_value":` + long(3000) + `,"placeholder":` + plainText(150) + `,"focus_on_load":true,"dispatch_action_config":{"trigger_actions_on":["on_enter_pressed"]}}}]`,
+		"chart":                     chartOf(lineOf("a", 20), lineOf("b", 20)),
 		"fifty":                     repeat(50, func(int) string { return `{"type":"divider"}` }),
 		"accessory":                 `[{"type":"section","text":` + plainText(3) + `,"accessory":` + button("a", "") + `}]`,
 		"same action in two blocks": `[{"type":"actions","elements":[` + button("a", "") + `]},{"type":"actions","elements":[` + button("a", "") + `]}]`,
@@ -121,6 +136,14 @@ func TestBlocksBeyondTheLimits(t *testing.T) {
 		{"dispatch", inputOf(`{"type":"plain_text_input","dispatch_action_config":{"trigger_actions_on":["never"]}}`), "must be one of: on_enter_pressed"},
 		{"optional as text", `[{"type":"input","label":` + plainText(1) + `,"optional":"true","element":{"type":"plain_text_input"}}]`, "must be a valid boolean"},
 		{"count", repeat(51, func(int) string { return `{"type":"divider"}` }), "no more than 50 items allowed [json-pointer:/blocks]"},
+		{"a chart of 21 points", chartOf(lineOf("a", 21)), "no more than 20 items allowed [json-pointer:/blocks/0/chart/series/0/data]"},
+		{"a chart of seven lines", chartOf(lineOf("a", 1), lineOf("b", 1), lineOf("c", 1), lineOf("d", 1), lineOf("e", 1), lineOf("f", 1), lineOf("g", 1)), "no more than 6 items"},
+		{"two lines of one name", chartOf(lineOf("a", 2), lineOf("a", 2)), "must be unique [json-pointer:/blocks/0/chart/series/1/name]"},
+		{"a point without a category", chartOf(lineOf("a", 2), lineOf("b", 3)), "must have one point for each category [json-pointer:/blocks/0/chart/series/1/data]"},
+		{"a category without a point", chartOf(lineOf("a", 2), lineOf("b", 1)), "must have a point for each category [json-pointer:/blocks/0/chart/series/1/data]"},
+		{"a long name", chartOf(lineOf(strings.Repeat("x", 21), 2)), "must be less than 21 characters"},
+		{"a chart without a title", strings.Replace(chartOf(lineOf("a", 1)), `"title":"t",`, "", 1), "missing required field: title"},
+		{"three charts", `[` + strings.Trim(strings.Repeat(","+strings.Trim(chartOf(lineOf("a", 1)), "[]"), 3), ",") + `]`, "no more than 2 charts"},
 		{"no type", `[{}]`, "missing required field: type [json-pointer:/blocks/0]"},
 		{"not an object", `["x"]`, "must be a valid object [json-pointer:/blocks/0]"},
 		{"null", `[{"type":"section","text":null}]`, "must be a valid object [json-pointer:/blocks/0/text]"},
@@ -141,6 +164,7 @@ func TestStrangersAreLoud(t *testing.T) {
 	for _, c := range []struct{ blocks, want string }{
 		{`[{"type":"rich_text","elements":[]}]`, "unsupported type: rich_text [json-pointer:/blocks/0/type]"},
 		{`[{"type":"divider","colour":"red"}]`, "invalid additional property: colour [json-pointer:/blocks/0]"},
+		{strings.Replace(chartOf(lineOf("a", 1)), `"line"`, `"pie"`, 1), "unsupported type: pie"},
 		{actions(`{"type":"datepicker","action_id":"d"}`), "unsupported type: datepicker"},
 		{actions(`{"type":"plain_text_input","action_id":"d"}`), "unsupported type: plain_text_input"},
 		{inputOf(button("a", "")), "unsupported type: button"},

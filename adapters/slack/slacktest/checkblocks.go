@@ -17,6 +17,7 @@ const (
 // blocks checks a list of blocks; most is 50 in a message and 100 in a view.
 func (c *checker) blocks(at string, v any, most int) {
 	holder := map[string]any{"blocks": v}
+	c.view = most > 50
 	for i, b := range c.list(at, holder, "blocks", 0, most) {
 		c.block(at+"/blocks/"+strconv.Itoa(i), b)
 	}
@@ -53,6 +54,8 @@ func (c *checker) block(at string, v any) {
 		}
 	case "divider":
 		c.object(at, v, "type", "block_id")
+	case "data_visualization":
+		c.chart(at, m)
 	case "input":
 		c.inputs = append(c.inputs, at)
 		c.object(at, v, "type label element", "block_id hint optional dispatch_action")

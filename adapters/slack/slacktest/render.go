@@ -65,6 +65,8 @@ func (r renderer) block(b *block) string {
 		inner = "<h3>" + r.text(b.Text) + "</h3>"
 	case "divider":
 		return "<hr>"
+	case "data_visualization":
+		inner = b.Chart.html(b.Title)
 	case "section":
 		if b.Text != nil {
 			inner = "<p>" + r.text(b.Text) + "</p>"

@@ -75,7 +75,7 @@ func (c *cardChecker) check(raw json.RawMessage) (json.RawMessage, error) {
 }
 
 // extensions checks what Teams adds to Adaptive Cards 1.5 and takes it out, since
-// the schema does not know it: msteams, choices.data and the style "filtered".
+// the schema does not know it: msteams, choices.data, the style "filtered" and charts of lines.
 func (c *cardChecker) extensions(card map[string]any) error {
 	if ext, ok := card["msteams"]; ok {
 		if err := checkExtension(ext); err != nil {
@@ -92,6 +92,13 @@ func (c *cardChecker) extensions(card map[string]any) error {
 				return err
 			}
 			delete(element, "choices.data")
+		}
+		if element["type"] == "Chart.Line" {
+			if err := checkChart(element); err != nil {
+				return err
+			}
+			clear(element)
+			element["type"], element["text"] = "TextBlock", "a chart"
 		}
 		if style, ok := element["style"].(string); ok && element["type"] == "Input.ChoiceSet" && strings.EqualFold(style, "filtered") {
 			delete(element, "style")

@@ -5,6 +5,10 @@ import (
 	"testing"
 )
 
+func chartCard(members string) string {
+	return `{"type":"AdaptiveCard","version":"1.5","body":[{"type":"Chart.Line",` + members + `}]}`
+}
+
 func TestCardsAccepted(t *testing.T) {
 	checker, err := newCardChecker()
 	if err != nil {
@@ -14,6 +18,7 @@ func TestCardsAccepted(t *testing.T) {
 		"approval": approval,
 		"text":     textCard("hi"),
 		"search":   `{"type":"AdaptiveCard","version":"1.5","body":[{"type":"Input.ChoiceSet","id":"a","style":"filtered","choices.data":{"type":"Data.Query","dataset":"roles"}}]}`,
+		"chart":    chartCard(`"title":"t","fallback":"drop","data":[{"legend":"a","values":[{"x":"2026-11-26","y":3}]}]`),
 		"data":     `{"type":"AdaptiveCard","version":"1.5","actions":[{"type":"Action.Execute","title":"x","data":{"type":"Input.Text","id":"not an input"}}]}`,
 	} {
 		if _, err := checker.check([]byte(card)); err != nil {
@@ -56,6 +61,13 @@ func TestCardsRefused(t *testing.T) {
 		{"query of a text", body(`{"type":"Input.Text","id":"a","choices.data":{"type":"Data.Query","dataset":"x"}}`), "Input.ChoiceSet"},
 		{"query with more", body(`{"type":"Input.ChoiceSet","id":"a","choices.data":{"type":"Data.Query","dataset":"x","limit":3}}`), "limit"},
 		{"filtered text", body(`{"type":"Input.Text","id":"a","style":"filtered"}`), "body"},
+		{"a chart without a fallback", chartCard(`"title":"t","data":[{"legend":"a","values":[{"x":"2026-11-26","y":3}]}]`), "fallback"},
+		{"a chart without data", chartCard(`"fallback":"drop","data":[]`), "no data"},
+		{"a line without values", chartCard(`"fallback":"drop","data":[{"legend":"a","values":[]}]`), "no values"},
+		{"a line without a legend", chartCard(`"fallback":"drop","data":[{"values":[{"x":"2026-11-26","y":3}]}]`), "legend"},
+		{"a text for a number", chartCard(`"fallback":"drop","data":[{"legend":"a","values":[{"x":"2026-11-26","y":"3"}]}]`), "y of a point"},
+		{"no day", chartCard(`"fallback":"drop","data":[{"legend":"a","values":[{"x":"26 Nov","y":3}]}]`), "x of a point"},
+		{"unknown member of a chart", chartCard(`"fallback":"drop","colour":"red","data":[{"legend":"a","values":[{"x":"2026-11-26","y":3}]}]`), "colour"},
 		{"too long", textCard(strings.Repeat("x", 25<<10)), "bytes"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

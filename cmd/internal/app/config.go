@@ -191,7 +191,7 @@ type NoticeRule struct {
 type Posture struct {
 	AzureScopes []string `koanf:"azure_scopes" doc:"Places of Azure at and below which roles are looked at, such as /providers/Microsoft.Management/managementGroups/NAME or /subscriptions/GUID. Belay needs the role Reader there. Empty: the tenant's root management group."`
 	Daily       bool     `koanf:"daily" default:"true" doc:"Read the tenant once a day and keep the numbers and the ids of findings, for the trend."`
-	Digest      string   `koanf:"digest" default:"monday" doc:"The day of the week on which the channels of security hear how it stands. none: they do not. It takes posture.daily."`
+	Digest      string   `koanf:"digest" default:"monday" doc:"The day of the week, of UTC, on which the channels of security, or whom a rule of notices names for posture, hear how it stands; if the tenant cannot be read that day, as soon as it can. none: they do not. It takes posture.daily."`
 }
 
 // Security says who is alerted when somebody acts in another person's name, and who may

@@ -4,10 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"slices"
 	"time"
 
-	"github.com/belaybot/belay/bot"
 	"github.com/belaybot/belay/pim/posture"
 	"github.com/belaybot/belay/store"
 )
@@ -95,18 +93,37 @@ func (a *App) daily(ctx context.Context) (bool, error) {
 	return true, a.keepDay(ctx, r, days)
 }
 
-// digest is where the week's report goes on the day of r; nowhere on other days.
-func (a *App) digest(r posture.Report) (to []bot.Conversation) {
+// weekly is the week whose report was told last, by the day on which it was due. Where no
+// reading succeeded on that day, the next one that does tells it.
+type weekly struct {
+	Week string `json:"week"` // 2026-11-23
+}
+
+var postureWeeks = store.NewBucket[weekly]("posture-week") // "told"
+
+// weekOf is the week of a reading: the last day at or before it on which a report is due;
+// empty: none is wanted.
+func (a *App) weekOf(taken time.Time) string {
 	day, wanted := weekdays[a.cfg.Posture.Digest]
-	if !wanted || r.Taken.UTC().Weekday() != day {
-		return nil
+	if !wanted {
+		return ""
 	}
-	for _, text := range a.cfg.Security.Channels {
-		if at, err := a.cfg.channel(text); err == nil && !slices.Contains(to, at) { // checked at the start
-			to = append(to, at)
-		}
+	since := (int(taken.UTC().Weekday()) - int(day) + 7) % 7
+	return taken.UTC().AddDate(0, 0, -since).Format(time.DateOnly)
+}
+
+// tellsWeek says whether a week's report is to be told with tx, and that it was. Two are never
+// nearer than seven days, whatever day is set meanwhile; a Belay that is new has missed none.
+func tellsWeek(tx store.Tx, week, today string) (bool, error) {
+	last, err := postureWeeks.Get(tx, "told")
+	isNew := errors.Is(err, store.ErrNotFound)
+	if err != nil && !isNew {
+		return false, err
 	}
-	return to
+	if told, err := time.Parse(time.DateOnly, last.Week); err == nil && week < told.AddDate(0, 0, 7).Format(time.DateOnly) {
+		return false, nil
+	}
+	return !isNew || week == today, postureWeeks.Put(tx, "told", weekly{week})
 }
 
 // snapshot reads the tenant by the connection that serves.
@@ -114,10 +131,10 @@ func (a *App) snapshot(ctx context.Context) (posture.Snapshot, error) {
 	return a.cfg.readPosture(ctx, a.outside, a.log, a.now)
 }
 
-// keepDay keeps the day of r and drops what is too old, and in the same transaction tells
-// the channels where it is their day: once, whatever happens afterwards.
+// keepDay keeps the day of r and drops what is too old, and in the same transaction tells the
+// week's report where it is due: once, whatever happens afterwards and whoever reads besides.
 func (a *App) keepDay(ctx context.Context, r posture.Report, days []posture.Day) error {
-	to := a.digest(r)
+	week := a.weekOf(r.Taken)
 	return a.sealed.Update(ctx, func(tx store.Tx) error {
 		var kept []string
 		err := postureBucket.Scan(tx, "", "", func(day string, _ posture.Day) error {
@@ -133,10 +150,13 @@ func (a *App) keepDay(ctx context.Context, r posture.Report, days []posture.Day)
 			}
 		}
 		d := r.Day()
-		if err := postureBucket.Put(tx, d.Day, d); err != nil || len(to) == 0 {
+		if err := postureBucket.Put(tx, d.Day, d); err != nil || week == "" {
 			return err
 		}
-		return a.bot.TellPosture(tx, r, days, to)
+		if tell, err := tellsWeek(tx, week, d.Day); err != nil || !tell {
+			return err
+		}
+		return a.bot.TellPosture(tx, r, days, week)
 	})
 }
 

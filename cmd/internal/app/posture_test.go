@@ -11,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/belaybot/belay/bot"
 	"github.com/belaybot/belay/pim"
 	"github.com/belaybot/belay/pim/posture"
 	"github.com/belaybot/belay/store"
@@ -116,19 +115,52 @@ func TestOneReplicaReadsTheTenant(t *testing.T) {
 	}
 }
 
-// The week's report goes to the channels of security on its day, and on no other.
-func TestDigestHasItsDay(t *testing.T) {
-	a := opened(t, "\nsecurity: {channels: [\"slack:C0SECURITY\", \"slack:C0SECURITY\"]}\nposture: {digest: thursday}\n")
+// toldWeeks are the weeks whose report is told, by the bulletins that are kept.
+func toldWeeks(t *testing.T, a *App) (n int) {
+	t.Helper()
+	err := a.sealed.View(t.Context(), func(tx store.Tx) error {
+		n = 0
+		return tx.Scan("bulletins", nil, nil, func([]byte, []byte) error { n++; return nil })
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// The week's report is told on its day; where nothing could be read that day, by the next
+// reading; and once a week, whoever reads, whatever day is set, and after a restart.
+func TestTheWeeksReportIsToldOnceAWeek(t *testing.T) {
+	a := opened(t, "\nposture: {digest: thursday}\n")
 	thursday := time.Date(2026, 11, 26, 6, 0, 0, 0, time.UTC)
-	if to := a.digest(dayAt(thursday)); len(to) != 1 || to[0].Platform != bot.Slack || to[0].ID != "C0SECURITY" {
-		t.Errorf("%+v", to)
-	}
-	if to := a.digest(dayAt(thursday.AddDate(0, 0, 1))); to != nil {
-		t.Errorf("%+v", to)
-	}
-	a.cfg.Posture.Digest = noDigest
-	if to := a.digest(dayAt(thursday)); to != nil {
-		t.Errorf("%+v", to)
+	for _, step := range []struct {
+		day    int // after that Thursday
+		digest string
+		told   int // in all
+		why    string
+	}{
+		{-2, "thursday", 0, "a Belay that is new has missed nothing"},
+		{0, "thursday", 1, "it is the day"},
+		{0, "thursday", 1, "another replica reads too"},
+		{1, "thursday", 1, "the day after"},
+		{6, "thursday", 1, "the last day of the week"},
+		{9, "thursday", 2, "nothing was read on the day, nor on the next"},
+		{10, "thursday", 2, "it was made up for"},
+		{14, "thursday", 3, "the day again"},
+		{15, "friday", 3, "another day is set, within the week"},
+		{18, "none", 3, "none is wanted"},
+		{21, "friday", 3, "before the new day"},
+		{22, "friday", 4, "the new day, more than a week later"},
+		{29, "friday", 5, "a week after"},
+		{60, "friday", 6, "weeks without a reading are made up for once"},
+	} {
+		a.cfg.Posture.Digest = step.digest
+		if err := a.keepDay(t.Context(), dayAt(thursday.AddDate(0, 0, step.day)), nil); err != nil {
+			t.Fatal(err)
+		}
+		if told := toldWeeks(t, a); told != step.told {
+			t.Fatalf("day %d, %s: %d told, want %d", step.day, step.why, told, step.told)
+		}
 	}
 }
 

@@ -26,7 +26,7 @@ type SIEM struct {
 
 // File is a file of JSON lines.
 type File struct {
-	Path string `koanf:"path" doc:"File that gets a line of JSON for each event. It may be rotated at any time. -: the standard output. Empty: none."`
+	Path string `koanf:"path" doc:"File that gets a line of JSON for each event. It may be rotated at any time; a pipe, a socket or a device is refused. -: the standard output. Empty: none."`
 }
 
 // Syslog is a receiver of RFC 5424 over TLS.
@@ -85,6 +85,9 @@ var (
 func (v *validator) siem(s SIEM) {
 	if p := s.File.Path; p != "" && p != target.Standard {
 		v.check("siem.file.path", filepath.IsAbs(p), "must be an absolute path, or -")
+		if other, is := errors.AsType[*target.NotAFileError](target.Plain(p)); is {
+			v.fault("siem.file.path", other.Error())
+		}
 	}
 	if a := s.Syslog.Address; a != "" {
 		host, port, err := net.SplitHostPort(a)

@@ -39,8 +39,12 @@ func (c Config) Destinations(client *http.Client, stdout io.Writer) (all []Desti
 		f.Source.Version = info.Main.Version
 	}
 	s := c.SIEM
-	if s.File.Path != "" {
-		all = append(all, Destination{"file", &target.File{Format: f, Path: s.File.Path, Stdout: stdout}})
+	switch s.File.Path {
+	case "":
+	case target.Standard:
+		all = append(all, Destination{"file", &target.Stream{Format: f, To: stdout}})
+	default:
+		all = append(all, Destination{"file", &target.File{Format: f, Path: s.File.Path}})
 	}
 	if s.Syslog.Address != "" {
 		conf, err := c.syslogTLS()

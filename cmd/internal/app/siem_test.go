@@ -106,6 +106,20 @@ func TestTargetsAreValidated(t *testing.T) {
 	}
 }
 
+// What is no file is refused before anything is written there, and with it what to do.
+func TestAFileOfTheTrailIsAFile(t *testing.T) {
+	dir := t.TempDir()
+	for at, is := range map[string]string{dir: "a directory", "/dev/null": "a device"} {
+		if info, err := os.Stat(at); err != nil || info.Mode().IsRegular() {
+			continue // this system has none
+		}
+		_, err := Load(withTargets(t, "/var/log/belay/audit.jsonl", at), nil)
+		if got := faults(t, err); !strings.Contains(got, "siem.file.path: it is "+is+", and must be a file: name one, or - for the standard output") {
+			t.Errorf("%s: %s", is, got)
+		}
+	}
+}
+
 // Where a target stands is in the metrics, whoever delivers to it.
 func TestTargetsAreMeasured(t *testing.T) {
 	cfg, err := Load(write(t, good), nil)

@@ -1,6 +1,7 @@
-// Adaptive Cards, rendered by Microsoft's own library. Two things are added: the
-// looks of Teams, and a searched choice that remembers values (the library's own
-// gives back what is shown instead).
+// Adaptive Cards, rendered by Microsoft's own library. Three things are added: the
+// looks of Teams, a searched choice that remembers values (the library's own
+// gives back what is shown instead), and Teams' chart of lines, which the library
+// does not have.
 
 import { elsewhere } from "./blocks.js";
 import { combobox } from "./combobox.js";
@@ -55,7 +56,38 @@ class Choices extends AC.ChoiceSetInput {
   focus() { if (this.box) this.box.focus(); else super.focus(); }
 }
 
+class LineChart extends AC.CardElement {
+  getJsonTypeName() { return "Chart.Line"; }
+  internalParse(source, context) {
+    super.internalParse(source, context);
+    this.lines = source.data ?? [];
+    this.name = source.title ?? "";
+  }
+
+  internalRender() {
+    const all = this.lines.flatMap((l) => l.values);
+    const days = all.map((v) => Date.parse(v.x));
+    const from = Math.min(...days), span = Math.max(1, Math.max(...days) - from), top = Math.max(1, ...all.map((v) => v.y));
+    const svg = drawn("svg", { viewBox: "-2 -2 404 124", role: "img", "aria-label": this.name, stroke: "currentColor" });
+    const legend = h("p", {});
+    this.lines.forEach((l, i) => {
+      const points = l.values.map((v) => `${(400 * (Date.parse(v.x) - from)) / span},${120 - (120 * v.y) / top}`);
+      svg.append(drawn("polyline", { class: `series-${i}`, fill: "none", points: points.join(" ") }));
+      legend.append(h("span", { class: `series-${i}` }, `${l.legend}: ${l.values[0].y} → ${l.values.at(-1).y}`), " ");
+    });
+    return h("figure", { class: "chart" }, h("figcaption", {}, this.name), svg, legend);
+  }
+}
+
+// drawn is an element of SVG.
+function drawn(name, attributes) {
+  const el = document.createElementNS("http://www.w3.org/2000/svg", name);
+  for (const [key, value] of Object.entries(attributes)) el.setAttribute(key, value);
+  return el;
+}
+
 AC.GlobalRegistry.elements.register("Input.ChoiceSet", Choices);
+AC.GlobalRegistry.elements.register("Chart.Line", LineChart);
 AC.AdaptiveCard.onProcessMarkdown = (text, result) => { // Belay's cards have none
   result.outputHtml = h("p", {}, text).outerHTML;
   result.didProcess = true;

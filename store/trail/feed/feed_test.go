@@ -379,6 +379,7 @@ func TestDeliveryHistories(t *testing.T) {
 		w, r := newWorld(t), &receiver{poison: map[string]bool{}, most: rapid.IntRange(0, 5).Draw(rt, "most"), exact: rapid.Bool().Draw(rt, "exact")}
 		feeds := []*feed.Feed{w.feed("one", r, nil), w.feed("two", r, nil)}
 		for range rapid.IntRange(1, 30).Draw(rt, "acts") {
+			w.counted()
 			switch rapid.IntRange(0, 5).Draw(rt, "act") {
 			case 0:
 				w.happens(rapid.IntRange(1, 9).Draw(rt, "events"))

@@ -54,21 +54,21 @@ func (f *Feed) sendParked(ctx context.Context, e Parked) (again bool, err error)
 	settled := context.WithoutCancel(ctx)
 	if len(part.Records) == 0 || part.Records[0].Index != e.Index {
 		if part.Unreadable != nil {
-			return true, f.parkedStays(settled, e, e.Why)
+			return true, f.parkedStays(settled, e.Index, e.Why)
 		}
 		f.o.Log.ErrorContext(ctx, "events were dropped from the audit trail before a target took them: they are lost to it", "lost", 1)
-		return true, f.unpark(settled, e, true)
+		return true, f.unpark(settled, e.Index, true)
 	}
 	taken, failure := f.give(ctx, part.Records)
 	var refused *RefusedError
 	switch {
 	case taken == 1:
 		f.o.Delivered(1)
-		return true, f.unpark(settled, e, false)
+		return true, f.unpark(settled, e.Index, false)
 	case ctx.Err() != nil:
 		return false, nil //nolint:nilerr // it was broken off, which says nothing of the target
 	case errors.As(failure, &refused):
-		return true, f.parkedStays(settled, e, refused.Why)
+		return true, f.parkedStays(settled, e.Index, refused.Why)
 	}
 	p, _, err := f.read(settled)
 	if err != nil {
@@ -78,24 +78,50 @@ func (f *Feed) sendParked(ctx context.Context, e Parked) (again bool, err error)
 }
 
 // parkedStays says that it was sent again and refused again.
-func (f *Feed) parkedStays(ctx context.Context, e Parked, why string) error {
+func (f *Feed) parkedStays(ctx context.Context, index uint64, why string) error {
 	return f.change(ctx, func(tx store.Tx, p *position, now time.Time) error {
-		p.Again = max(0, p.Again-1)
+		e, err := p.settle(tx, f.o.Name, index)
+		if err != nil {
+			return err
+		}
 		e.Again, e.Why, e.At = false, why, now
-		return parked.Put(tx, parkedKey(f.o.Name, e.Index), e)
+		return parked.Put(tx, parkedKey(f.o.Name, index), e)
 	})
 }
 
-func (f *Feed) unpark(ctx context.Context, e Parked, lost bool) error {
+// unpark says that it was sent again and taken, or is lost.
+func (f *Feed) unpark(ctx context.Context, index uint64, lost bool) error {
 	return f.change(ctx, func(tx store.Tx, p *position, now time.Time) error {
-		p.Parked, p.Again = max(0, p.Parked-1), max(0, p.Again-1)
-		if p.Until = now.Add(leaseTime); lost {
-			p.Lost, p.LostAt = p.Lost+1, now
-		} else {
+		p.Until = now.Add(leaseTime)
+		if !lost { // whatever became of it meanwhile
 			p.works(now)
 		}
-		return parked.Delete(tx, parkedKey(f.o.Name, e.Index))
+		_, err := p.settle(tx, f.o.Name, index)
+		switch {
+		case errors.Is(err, errNothing):
+			return nil
+		case err != nil:
+			return err
+		case lost:
+			p.Lost, p.LostAt = p.Lost+1, now
+		}
+		p.Parked = max(0, p.Parked-1)
+		return parked.Delete(tx, parkedKey(f.o.Name, index))
 	})
+}
+
+// settle takes a parked event off those that are to be sent again. It goes by how the event
+// stands in this transaction: while it was sent somebody may have given it up, and then
+// that was counted, and it does not come back.
+func (p *position) settle(tx store.Tx, name string, index uint64) (Parked, error) {
+	e, err := parked.Get(tx, parkedKey(name, index))
+	if errors.Is(err, store.ErrNotFound) {
+		return e, errNothing
+	}
+	if e.Again {
+		p.Again = max(0, p.Again-1)
+	}
+	return e, err
 }
 
 // Retry has parked events sent again: the one with this id, or all. It says how many.

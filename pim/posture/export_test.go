@@ -1,0 +1,4 @@
+package posture
+
+// Lanes is how many groups are read at once.
+const Lanes = lanes
