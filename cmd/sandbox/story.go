@@ -363,12 +363,11 @@ func (s *sandbox) checkOnce() error {
 	var errs []error
 	type told struct{ thread, text string }
 	once := func(where string, all []told) {
-		seen := map[told]bool{}
+		seen := map[told]int{}
 		for _, t := range all {
-			if seen[t] {
+			if seen[t]++; seen[t] > max(1, s.ends(t.text)) {
 				errs = append(errs, fmt.Errorf("%s shows twice: %s", where, t.text))
 			}
-			seen[t] = true
 		}
 	}
 	for _, c := range s.slack.State().Channels {
@@ -390,4 +389,17 @@ func (s *sandbox) checkOnce() error {
 		once("Teams' "+c.Name, texts)
 	}
 	return errors.Join(errs...)
+}
+
+// ends counts how often the role whose end is told ended by itself, in the same words.
+func (s *sandbox) ends(text string) (n int) {
+	state := s.tenant.State()
+	for _, r := range state.Roles {
+		for _, e := range state.Audit {
+			if e.Role == r.ID && strings.Contains(e.Activity, "PIM activation expired") && holds(text, r.Name+" has ended", "Its time is over.") {
+				n++
+			}
+		}
+	}
+	return n
 }
