@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/belaybot/belay/cmd/internal/app"
@@ -50,12 +51,18 @@ func seedWeak(t *pimtest.Tenant, oid func(string) string, now time.Time) error {
 // sampleDays are numbers of the weeks before the sandbox was made. They are made up: the
 // days of a sandbox pass in seconds, so that nothing could have been read on them.
 func sampleDays(made time.Time) (days []posture.Day) {
-	high := []string{"standing-privileged", "guest-privileged", "service-principal-privileged", "azure-high-scope", "no-mfa", "no-approval"}
-	medium := []string{"role-not-in-pim", "no-break-glass", "standing-other", "long-activation", "no-justification", "permanent-eligibility"}
+	high := []string{"standing-privileged", "role-not-in-pim", "guest-privileged", "service-principal-privileged", "azure-high-scope", "no-mfa", "no-approval"}
+	medium := []string{"standing-other", "no-break-glass", "group-not-in-pim", "long-activation", "no-justification", "no-approvers", "permanent-eligibility"}
 	for ago := 28; ago > 0; ago-- {
 		n := func(v int) *int { return &v }
-		d := posture.Day{Day: made.UTC().AddDate(0, 0, -ago).Format(time.DateOnly), Active: n(ago % 3), Admins: n(2 + ago/10),
-			Standing: n(4 + ago/4), Eligible: n(15 - ago/5), High: high, Medium: medium, Low: []string{"stale-eligibility"}}
+		d := posture.Day{Day: made.UTC().AddDate(0, 0, -ago).Format(time.DateOnly), Active: n(ago % 3), Admins: n(2 + ago/9),
+			Standing: n(7 + (ago+2)/4), Eligible: n(13 - ago/6), High: high, Medium: medium, Low: []string{"no-notification", "stale-eligibility"}}
+		if ago > 18 {
+			d.High = append(slices.Clone(high), "global-administrators")
+		}
+		if ago > 9 {
+			d.Medium = append(slices.Clone(medium), "nested-groups")
+		}
 		days = append(days, d)
 	}
 	return days
