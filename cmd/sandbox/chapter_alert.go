@@ -33,10 +33,19 @@ func (s *sandbox) alertChapter(alice, bob person, dm string) []step {
 						return err
 					}
 				}
-				if err := s.moveOnce(ctx, "the log is read", 11*time.Minute); err != nil { // every ten minutes at the latest
-					return err
+				var err error
+				for n := range 8 { // the log is read every ten minutes at the latest, unless Microsoft asks to wait
+					if err := s.moveOnce(ctx, fmt.Sprintf("the log is read %d", n), 11*time.Minute); err != nil {
+						return err
+					}
+					wait, cancel := context.WithTimeout(ctx, stepTime/9)
+					err = everywhere(wait, outside, "By", "Grace Green", "Ask the person", "Acknowledge")
+					cancel()
+					if err == nil {
+						break
+					}
 				}
-				return everywhere(ctx, outside, "By", "Grace Green", "Ask the person", "Acknowledge")
+				return err
 			}},
 		{"Bob asks Alice in one click, and she says that it was not her", func() bool { return s.slackShows(slackSecurity, outside, "this was not me", "Asked by") },
 			func(ctx context.Context) error {
