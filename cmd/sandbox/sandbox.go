@@ -289,7 +289,7 @@ func (s *sandbox) config() app.Config {
 			{Name: "every hour in one card", Events: []string{"asked", "approved", "denied", "activated", "extended", "ended", "failed"},
 				To: []string{"slack:" + slackDigest, "teams:" + teamsDigest}, Digest: "hourly", Continue: true}}},
 		Posture: app.Posture{Digest: "none", AzureScopes: []string{azureContoso}}, // and no day's numbers: its days pass in seconds
-		Security: app.Security{Channels: []string{"slack:" + slackSecurity, "teams:" + teamsSecurity}, Viewers: []string{securityLead},
+		Security: app.Security{Channels: []string{"slack:" + slackSecurity, "teams:" + teamsSecurity}, Viewers: []string{viewers},
 			BreakGlass: []string{breakGlass}},
 		Alerts: s.alerts(),
 	}
