@@ -58,6 +58,7 @@ func (s *sandbox) admin() http.Handler {
 	mux.HandleFunc("GET /clock", func(w http.ResponseWriter, _ *http.Request) { s.answerClock(w) })
 	mux.HandleFunc("POST /clock", s.moveClock)
 	mux.HandleFunc("POST /portal", s.portalPage)
+	mux.HandleFunc("POST /surprise", s.surprisePage)
 	return localOnly(mux)
 }
 

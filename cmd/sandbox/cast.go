@@ -44,14 +44,11 @@ const (
 	generalRef  = "general"
 )
 
-// securityLead may see how the tenant stands: Carol.
-const securityLead = "ca701000-0000-4000-8000-000000000003"
-
 // The people of the sandbox.
 var cast = []person{
 	{Key: "alice", Name: "Alice Adams", OID: "a11ce000-0000-4000-8000-000000000001", Slack: "U0ALICE", Teams: true},
 	{Key: "bob", Name: "Bob Brown", OID: "b0b00000-0000-4000-8000-000000000002", Teams: true},
-	{Key: "carol", Name: "Carol Clark", OID: securityLead, Slack: "U0CAROL"},
+	{Key: "carol", Name: "Carol Clark", OID: "ca701000-0000-4000-8000-000000000003", Slack: "U0CAROL"},
 	{Key: "dave", Name: "Dave Davis", OID: "da4e0000-0000-4000-8000-000000000004", Slack: "U0DAVE", Teams: true},
 	{Key: "erin", Name: "Erin Evans", OID: "e7100000-0000-4000-8000-000000000005", Slack: "U0ERIN", Guest: true},
 	{Key: "frank", Name: "Frank Fox", OID: "f7a10000-0000-4000-8000-000000000007", Slack: "U0FRANK"},
@@ -66,6 +63,7 @@ const (
 	roleReader  = "f2ef992c-3afb-46b9-b7cf-a126ee74c451" // Global Reader: approval, for Dave
 	breakGlass  = "b4ea0000-0000-4000-8000-000000000009"
 	dutyGroup   = "d0770000-0000-4000-8000-000000000008"
+	viewers     = "5ec00000-0000-4000-8000-000000000012" // Security Leads, who may see how the tenant stands: Carol
 
 	roleMessages = "790c1fb9-7f7d-4f88-86a1-ef1f95c05c1b" // Message Center Reader: no approval
 	roleHelpdesk = "729827e3-9c14-49f7-bb1b-9608f156bbb8" // Helpdesk Administrator: held by a group
@@ -114,6 +112,7 @@ func seedTenant(t *pimtest.Tenant, now time.Time) error {
 		return p.OID
 	}
 	do(t.AddGroup(pimtest.Group{ID: dutyGroup, Name: "Duty Managers", Members: []string{oid("frank")}}))
+	do(t.AddGroup(pimtest.Group{ID: viewers, Name: "Security Leads", Members: []string{oid("carol")}}))
 	hours := func(n int) time.Duration { return time.Duration(n) * time.Hour }
 	for _, r := range []pimtest.Role{
 		{ID: roleReports, Name: "Reports Reader", Policy: pimtest.Policy{MaxDuration: hours(8), Justification: true}},
@@ -135,7 +134,7 @@ func seedTenant(t *pimtest.Tenant, now time.Time) error {
 	do(t.Eligible(oid("dave"), roleReader, "/", from, forever))
 	do(t.Eligible(oid("frank"), roleGlobal, "/", from, forever))
 	do(t.Assign(breakGlass, roleGlobal, "/"))
-	return errors.Join(append(errs, seedGroups(t, oid, from), seedAzure(t, oid, from))...)
+	return errors.Join(append(errs, seedGroups(t, oid, from), seedAzure(t, oid, from), seedWeak(t, oid, now))...)
 }
 
 // seedGroups makes the groups whose membership is activated, and what they are

@@ -19,6 +19,7 @@ import (
 func (s *sandbox) chapters(alice, bob, carol person, link *regexp.Regexp) []step {
 	dm := s.slack.DM(alice.Slack)
 	const role = "User Administrator"
+	notMe := s.notMeChapter(alice, bob, carol, dm, link)
 	return slices.Concat(
 		s.groupChapter(alice, dm),
 		s.azureChapter(alice, bob, dm),
@@ -45,7 +46,10 @@ func (s *sandbox) chapters(alice, bob, carol person, link *regexp.Regexp) []step
 					return s.teamsWaits(ctx, bob.Key, "", role+" was not activated", "Nobody decided")
 				}},
 		},
-		s.notMeChapter(alice, bob, carol, dm, link),
+		notMe[:1], // Carol links her account
+		s.postureChapter(carol, cast[3]),
+		notMe[1:],
+		s.alertChapter(alice, bob, dm),
 		[]step{
 			{"all this was written by people, and nothing by an application", nil,
 				func(context.Context) error { return s.onlyPeople() }},

@@ -24,14 +24,15 @@ type kept struct {
 	SlackSigning string            `json:"slack_signing"`
 	SlackClient  string            `json:"slack_client"`
 	Offset       time.Duration     `json:"clock_offset"`
-	Story        map[string]string `json:"story"` // step → how long it took
+	Began        time.Time         `json:"began,omitzero"` // when the sandbox was made
+	Story        map[string]string `json:"story"`          // step → how long it took
 	// Moves are the story's: step and number of the move → the offset that it leads to.
 	Moves map[string]time.Duration `json:"moves,omitempty"`
 }
 
 // loadKept reads the file, or makes up a new sandbox.
 func loadKept(path string) (*kept, error) {
-	k := &kept{path: path, Ports: map[string]int{}, Story: map[string]string{}}
+	k := &kept{path: path, Ports: map[string]int{}, Story: map[string]string{}, Began: time.Now().UTC().Truncate(time.Minute)}
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		k.EntraSecret, k.SlackToken = "sandbox-"+rand.Text(), "xoxb-sandbox-"+rand.Text()

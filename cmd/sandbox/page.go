@@ -2,12 +2,16 @@ package main
 
 import (
 	"embed"
+	"encoding/json"
 	"io/fs"
 	"mime"
 	"net/http"
 	"time"
 
+	"github.com/belaybot/belay/cmd/internal/app"
+	"github.com/belaybot/belay/cmd/internal/render"
 	"github.com/belaybot/belay/pim/pimtest"
+	"github.com/belaybot/belay/pim/posture"
 )
 
 // pageFiles are the page as the browser gets it; there is no build step.
@@ -37,6 +41,8 @@ func (s *sandbox) page() http.Handler {
 	mux.HandleFunc("GET /tenant/state", s.tenantState)
 	mux.HandleFunc("POST /tenant/clock", s.moveClockFromPage)
 	mux.HandleFunc("POST /tenant/portal", s.portalPage)
+	mux.HandleFunc("POST /tenant/surprise", s.surprisePage)
+	mux.HandleFunc("GET /posture", s.posturePage)
 	return localOnly(guarded(mux))
 }
 
@@ -59,6 +65,7 @@ type tenantPage struct {
 	Bot              string     `json:"bot"`   // base URL of Belay, where sign-in links lead
 	App              string     `json:"app"`   // Belay's service principal
 	Cast             []pageRole `json:"cast"`
+	Surprised        []string   `json:"surprised"` // surprises that were set off
 }
 
 // pageRole is somebody of the sandbox, and where they chat.
@@ -71,7 +78,7 @@ type pageRole struct {
 }
 
 func (s *sandbox) tenantState(w http.ResponseWriter, _ *http.Request) {
-	p := tenantPage{Snapshot: s.tenant.State(), Bot: s.urls[atBot], App: belayItself, Ahead: time.Until(s.clock.Now()).Round(time.Second).Seconds()}
+	p := tenantPage{Snapshot: s.tenant.State(), Bot: s.urls[atBot], App: belayItself, Surprised: s.surprised(), Ahead: time.Until(s.clock.Now()).Round(time.Second).Seconds()}
 	if p.Audit == nil {
 		p.Audit = []pimtest.AuditEntry{} // for JavaScript
 	}
@@ -89,4 +96,29 @@ func (s *sandbox) moveClockFromPage(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.moveClock(w, r)
+}
+
+// posturePage is what belay posture --format html prints of the sandbox's tenant. The
+// report has its looks in it, and may have them.
+func (s *sandbox) posturePage(w http.ResponseWriter, r *http.Request) {
+	cfg := s.config()
+	read, err := cfg.ReadPosture(r.Context(), s.log)
+	var days []posture.Day
+	if err == nil {
+		_, err = app.Ask(r.Context(), cfg, "/posture/days", struct{}{}, func(line json.RawMessage) error {
+			var d posture.Day
+			days = append(days, d)
+			return json.Unmarshal(line, &days[len(days)-1])
+		})
+	}
+	if err != nil {
+		s.answer(w, http.StatusBadGateway, map[string]string{"error": err.Error()})
+		return
+	}
+	report := posture.Examine(read, cfg.PostureRules())
+	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	if err := render.Posture(w, render.HTML, report, append(days, report.Day())); err != nil {
+		s.log.Warn("the report was not read to its end", "error", err)
+	}
 }

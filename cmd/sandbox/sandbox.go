@@ -288,8 +288,10 @@ func (s *sandbox) config() app.Config {
 			{Name: "no news", Roles: []string{"Message Center Reader"}, Silent: true},
 			{Name: "every hour in one card", Events: []string{"asked", "approved", "denied", "activated", "extended", "ended", "failed"},
 				To: []string{"slack:" + slackDigest, "teams:" + teamsDigest}, Digest: "hourly", Continue: true}}},
-		Posture:  app.Posture{Digest: "none"}, // and no day's numbers: its days pass in seconds
-		Security: app.Security{Channels: []string{"slack:" + slackSecurity, "teams:" + teamsSecurity}, Viewers: []string{securityLead}},
+		Posture: app.Posture{Digest: "none", AzureScopes: []string{azureContoso}}, // and no day's numbers: its days pass in seconds
+		Security: app.Security{Channels: []string{"slack:" + slackSecurity, "teams:" + teamsSecurity}, Viewers: []string{viewers},
+			BreakGlass: []string{breakGlass}},
+		Alerts: s.alerts(),
 	}
 }
 
@@ -333,8 +335,10 @@ func (s *sandbox) wire() (err error) {
 			v.pages = s.calls.count(s.tenant.ARM())
 		}
 	}
-	s.app, err = app.Open(cfg, app.Options{Now: s.clock.Now, Log: s.log, Public: public, Private: private})
-	return err
+	if s.app, err = app.Open(cfg, app.Options{Now: s.clock.Now, Log: s.log, Public: public, Private: private}); err != nil {
+		return err
+	}
+	return s.keepSample()
 }
 
 // handlers are those that answer right now.

@@ -1,6 +1,7 @@
 package pimtest
 
 import (
+	"maps"
 	"slices"
 	"time"
 )
@@ -16,6 +17,8 @@ type Snapshot struct {
 	Requests []RequestState  `json:"requests"` // newest first
 	Active   []ActiveState   `json:"active"`
 	Audit    []AuditEntry    `json:"audit"` // newest first
+
+	Applications map[string]string `json:"applications"` // names of service principals, by id
 
 	Resources  []Resource  `json:"resources"`  // of Azure, what is above before what is below
 	AzureRoles []AzureRole `json:"azureRoles"` // role definitions of Azure
@@ -96,7 +99,7 @@ func (t *Tenant) State() Snapshot {
 	s := Snapshot{
 		Tenant: t.opt.TenantID, Now: now, People: []PersonState{}, Groups: []GroupState{}, Roles: []RoleState{},
 		Eligible: []EligibleState{}, Requests: []RequestState{}, Active: []ActiveState{}, Audit: slices.Clone(t.w.Log),
-		Resources: []Resource{}, AzureRoles: []AzureRole{},
+		Applications: maps.Clone(t.w.Services), Resources: []Resource{}, AzureRoles: []AzureRole{},
 	}
 	for _, u := range sortedUsers(t.w.Users) {
 		s.People = append(s.People, PersonState{u.ID, u.Name, u.UPN, u.Guest, u.Disabled})

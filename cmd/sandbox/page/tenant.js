@@ -3,6 +3,7 @@
 
 import { avatar, clock, day, h, hours, keep, moment, post, span } from "./dom.js";
 import { Portal } from "./portal.js";
+import { Security } from "./security.js";
 
 const kinds = { user: "user", application: "application", service: "PIM" };
 
@@ -10,6 +11,7 @@ export class Tenant {
   constructor(root, { moved }) {
     this.root = root;
     this.portal = new Portal(root.querySelector(".portal"), this, moved);
+    this.security = new Security(root.querySelector(".security"), moved);
     this.time = root.querySelector(".time");
     for (const button of root.querySelectorAll("button[data-advance]")) {
       button.addEventListener("click", () => this.advance(button, moved));
@@ -33,6 +35,7 @@ export class Tenant {
 
   name(id) {
     if (id === this.state.app) return "Belay, the application";
+    if (this.state.applications?.[id]) return `${this.state.applications[id]}, an application`;
     return this.state.people.find((p) => p.id === id)?.name ?? this.state.groups.find((g) => g.id === id)?.name;
   }
 
@@ -58,6 +61,7 @@ export class Tenant {
     const minutes = Math.round(state.ahead / 60);
     this.root.querySelector(".ahead").textContent = minutes > 0 ? `${span(minutes * 60000)} ahead of your watch` : "The same as your watch";
     this.portal.update(state);
+    this.security.update(state);
     this.active();
     this.pending();
     this.audit();
@@ -67,11 +71,15 @@ export class Tenant {
     const now = Date.parse(this.state.now);
     const rows = this.state.active.map((a) => ({
       id: a.schedule, who: this.name(a.principal) ?? a.principal, role: this.what(a), on: a.activated, mine: this.portal.is(a.principal), at: a,
-      until: a.end ? `until ${moment(a.end)}, ${span(Date.parse(a.end) - now)} left` : "standing assignment",
-    })).sort((a, b) => Number(b.on) - Number(a.on));
-    this.list(".active", rows, (r) => h("li", { class: r.on ? "on" : "" }, avatar(r.who),
-      h("div", {}, h("strong", {}, r.role), h("p", {}, r.who), h("p", { class: "soft" }, r.until),
-        r.on && r.mine && this.portal.button("End", { do: "deactivate", kind: r.at.kind, role: r.at.role, scope: r.at.scope }))));
+      until: a.end && `until ${moment(a.end)}, ${span(Date.parse(a.end) - now)} left`,
+    }));
+    const row = (r) => h("li", { class: r.on ? "on" : "" }, avatar(r.who),
+      h("div", {}, h("strong", {}, r.role), h("p", {}, r.who), r.until && h("p", { class: "soft" }, r.until),
+        r.on && r.mine && this.portal.button("End", { do: "deactivate", kind: r.at.kind, role: r.at.role, scope: r.at.scope })));
+    const standing = rows.filter((r) => !r.on);
+    this.list(".active", rows.filter((r) => r.on), row);
+    this.list(".standing", standing, row);
+    this.root.querySelector(".standing summary").textContent = `Standing assignments (${standing.length})`;
   }
 
   pending() {
