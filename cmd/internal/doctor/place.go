@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+
+	"github.com/belaybot/belay/store"
 )
 
 // collector looks whether somebody is there. It sends no trace, and not the headers that
@@ -91,7 +93,7 @@ func (v *visit) keyFile() says {
 		return fault("it is missing, and the database cannot be read without it", "Put the file "+v.cfg.KeyFile()+" back from your backup.")
 	case err != nil:
 		return unsure("it cannot be looked at", "Ask as the account of Belay.")
-	case others(info) != 0:
+	case store.Exposed(info):
 		return fault(fmt.Sprintf("others may read it: its mode is %04o", info.Mode().Perm()), "chmod 600 "+v.cfg.KeyFile()+" and, if somebody may have read it, change the keys.")
 	}
 	return v.keyContent()
