@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/belaybot/belay/cmd/internal/app"
 	"github.com/belaybot/belay/cmd/internal/doctor"
@@ -23,11 +24,12 @@ const manifestVariable = "SLACK_CONFIG_TOKEN"
 const reportSchema = 1
 
 type doctorCommand struct {
-	Config         string `required:"" type:"path" placeholder:"FILE" help:"The configuration, as for serve."`
-	JSON           bool   `help:"As one JSON object."`
-	Offline        bool   `help:"Look only at what is on this machine, and reach nothing outside."`
-	SlackTokenFile string `type:"path" placeholder:"FILE" help:"An app configuration token of Slack of your own, from api.slack.com/apps, by which the manifest of the app is read. Also as SLACK_CONFIG_TOKEN in the environment."`
-	GraphTokenFile string `type:"path" placeholder:"FILE" help:"A token for Microsoft Graph of your own, such as az account get-access-token --resource-type ms-graph gives, by which the registration is read. Also as GRAPH_TOKEN in the environment."`
+	Config         string        `required:"" type:"path" placeholder:"FILE" help:"The configuration, as for serve."`
+	JSON           bool          `help:"As one JSON object."`
+	Offline        bool          `help:"Look only at what is on this machine, and reach nothing outside."`
+	Within         time.Duration `default:"10s" help:"How long everything together may take."`
+	SlackTokenFile string        `type:"path" placeholder:"FILE" help:"An app configuration token of Slack of your own, from api.slack.com/apps, by which the manifest of the app is read. Also as SLACK_CONFIG_TOKEN in the environment."`
+	GraphTokenFile string        `type:"path" placeholder:"FILE" help:"A token for Microsoft Graph of your own, such as az account get-access-token --resource-type ms-graph gives, by which the registration is read. Also as GRAPH_TOKEN in the environment."`
 }
 
 // report is what doctor says with --json.
@@ -60,7 +62,7 @@ func (c *doctorCommand) Run(i *invocation) error {
 	if err != nil {
 		return err
 	}
-	found, err := doctor.Examine(i.ctx, cfg, doctor.Options{Operator: token, SlackManifest: slack, Offline: c.Offline, File: c.Config, Files: app.SecretFiles(c.Config, i.environ)})
+	found, err := doctor.Examine(i.ctx, cfg, doctor.Options{Operator: token, SlackManifest: slack, Offline: c.Offline, Limit: c.Within, File: c.Config, Files: app.SecretFiles(c.Config, i.environ)})
 	if err != nil {
 		return err
 	}

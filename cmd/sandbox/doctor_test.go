@@ -77,7 +77,7 @@ func (c *clinic) examine(t *testing.T, p patient) (r report, code int) {
 	if err := os.WriteFile(file, append(text, p.text...), cmp.Or(p.mode, 0o600)); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), c.program, "doctor", "--config", file, "--json", "--graph-token-file", c.token)
+	cmd := exec.CommandContext(t.Context(), c.program, "doctor", "--config", file, "--json", "--within", "2m", "--graph-token-file", c.token)
 	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH")}, p.environ...)
 	var out, said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &said
