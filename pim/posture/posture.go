@@ -90,6 +90,17 @@ func (s Snapshot) unseen(parts ...Part) []Unseen {
 
 func (s Snapshot) saw(parts ...Part) bool { return len(s.unseen(parts...)) == 0 }
 
+// Failed says that who has or may have a directory role was not seen at all, and not because a
+// permission or a licence is missing: the tenant did not answer, and is read again later.
+func (s Snapshot) Failed() bool {
+	for _, part := range []Part{RolesActive, RolesEligible} {
+		if !slices.ContainsFunc(s.unseen(part), func(u Unseen) bool { return !u.Some && u.Why != notPermitted && u.Why != noLicence }) {
+			return false
+		}
+	}
+	return true
+}
+
 // Rules are what a tenant is measured by.
 type Rules struct {
 	// BreakGlass are the object ids of accounts that are meant to have a standing

@@ -103,15 +103,21 @@ func (r *reading) needed(part Part, err error) string {
 	return ""
 }
 
+// Reasons that do not pass by themselves.
+const (
+	notPermitted = "not permitted"
+	noLicence    = "no licence for PIM"
+)
+
 // why is the reason in a word or two, never the text of an answer.
 func why(err error) string {
 	switch pim.CodeOf(err) {
 	case pim.CodeForbidden:
-		return "not permitted"
+		return notPermitted
 	case pim.CodeThrottled:
 		return "throttled"
 	case pim.CodeLicense:
-		return "no licence for PIM"
+		return noLicence
 	case pim.CodeNotFound:
 		return "not found"
 	case pim.CodeInvalidClientConfig, pim.CodeSignIn:

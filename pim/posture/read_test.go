@@ -267,6 +267,29 @@ func TestAPageThatNeverComesIsNamed(t *testing.T) {
 	}
 }
 
+// A tenant that did not answer is read again later; one that does not permit it, or answers in
+// part, is as it is.
+func TestAReadingThatFailed(t *testing.T) {
+	away, forbidden := error(&pim.Error{Code: pim.CodeUnavailable}), error(&pim.Error{Code: pim.CodeForbidden})
+	for name, tc := range map[string]struct {
+		always map[string]error
+		failed bool
+	}{
+		"everything answers":   {nil, false},
+		"nothing answers":      {map[string]error{"standing": away, "eligible": away}, true},
+		"throttled throughout": {map[string]error{"standing": throttled(time.Second), "eligible": throttled(time.Second)}, true},
+		"one list answers":     {map[string]error{"standing": away}, false},
+		"a permission":         {map[string]error{"standing": forbidden, "eligible": forbidden}, false},
+		"no licence":           {map[string]error{"standing": &pim.Error{Code: pim.CodeLicense}, "eligible": &pim.Error{Code: pim.CodeLicense}}, false},
+		"the rest does not":    {map[string]error{"members": away, "candidates": away, "azure": away, "licences": away}, false},
+	} {
+		f := &fake{standing: []pim.Holding{role(globalAdmin, "a")}, always: tc.always}
+		if got := f.read(t).Failed(); got != tc.failed {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
 // A permission that is missing is named with what it hides, and is not asked for again and again.
 func TestAMissingPermissionIsNamed(t *testing.T) {
 	forbidden := &pim.Error{Code: pim.CodeForbidden, Err: errors.New("a text that is nobody's business")}

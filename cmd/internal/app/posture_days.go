@@ -85,6 +85,14 @@ func (a *App) daily(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
+	return a.keepReading(ctx, s)
+}
+
+// keepReading keeps what was read, unless the tenant did not answer: then it is read again in an hour.
+func (a *App) keepReading(ctx context.Context, s posture.Snapshot) (bool, error) {
+	if s.Failed() {
+		return false, errNoAnswer
+	}
 	r := posture.Examine(s, a.cfg.PostureRules())
 	days, err := a.trend(ctx)
 	if err != nil {
@@ -125,6 +133,8 @@ func tellsWeek(tx store.Tx, week, today string) (bool, error) {
 	}
 	return !isNew || week == today, postureWeeks.Put(tx, "told", weekly{week})
 }
+
+var errNoAnswer = errors.New("the tenant did not answer; it is read again in an hour")
 
 // snapshot reads the tenant by the connection that serves.
 func (a *App) snapshot(ctx context.Context) (posture.Snapshot, error) {

@@ -164,6 +164,29 @@ func TestTheWeeksReportIsToldOnceAWeek(t *testing.T) {
 	}
 }
 
+// A reading that the tenant did not answer is no day, and tells nobody; the next good one does.
+func TestAReadingThatFailedIsNotKept(t *testing.T) {
+	a := opened(t, "\nposture: {digest: thursday}\n")
+	s := posture.Snapshot{Taken: time.Date(2026, 11, 24, 6, 0, 0, 0, time.UTC)}
+	for _, step := range []struct {
+		days       int // later
+		failed     bool
+		kept, told int
+	}{{0, false, 1, 0}, {2, true, 1, 0}, {1, true, 1, 0}, {1, false, 2, 1}} {
+		s.Taken, s.Unseen = s.Taken.AddDate(0, 0, step.days), nil
+		if step.failed {
+			s.Unseen = []posture.Unseen{{Part: posture.RolesActive, Why: "no answer"}, {Part: posture.RolesEligible, Why: "throttled"}}
+		}
+		if kept, err := a.keepReading(t.Context(), s); kept == step.failed || (err != nil) != step.failed {
+			t.Errorf("%s: %v %v", s.Taken.Format(time.DateOnly), kept, err)
+		}
+		days, err := a.trend(t.Context())
+		if err != nil || len(days) != step.kept || toldWeeks(t, a) != step.told {
+			t.Errorf("%s: %d days, %d told, want %d and %d, %v", s.Taken.Format(time.DateOnly), len(days), toldWeeks(t, a), step.kept, step.told, err)
+		}
+	}
+}
+
 type members map[string][]string // of groups
 
 func (m members) Expand(_ context.Context, _, groups []string) (all []pim.Principal, _ []pim.ApproverGroup, _ error) {
