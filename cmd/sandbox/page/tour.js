@@ -108,7 +108,7 @@ export class Tour {
     const security = () => { document.querySelector(".security").open = true; point(document.querySelector(".security summary")); };
     return [security, "The role has ended, and everybody was told. Now try what you like. In Alice's form: the group ", "*First-Line Support", " and the role that it opens, ",
       "*Contributor", " on one Azure resource group only, several roles at once. Her ", "*Home", " tab in Slack shows all of it. Ask as Dave in ", "*Microsoft's own portal",
-      " and decide in a chat, or the other way round. ", "*For the security team", ", on the right, sets off what should be noticed; as Carol type ", "*/elevate posture", " or ", "*/elevate checklist",
+      " and decide in a chat, or the other way round. ", "*For the security team", ", below it, sets off what should be noticed; as Carol type ", "*/elevate posture", " or ", "*/elevate checklist",
       ". ", "*/elevate help", " says what Belay understands."];
   }
 }
