@@ -20,7 +20,9 @@ func (s *sandbox) postureChapter(carol, dave person) []step {
 		{"Carol, who may see it, asks how the tenant stands", func() bool { return s.slackShows(hers, standing...) },
 			func(ctx context.Context) error { return types(ctx, "posture", standing...) }},
 		{"the checklist answers ten questions, with evidence", nil,
-			func(ctx context.Context) error { return types(ctx, "checklist", "The checklist for PIM", "YES:", "NO:") }},
+			func(ctx context.Context) error {
+				return types(ctx, "checklist", "The checklist for PIM", "YES:", "NO:")
+			}},
 		{"Dave may not see it, and is told why", nil,
 			func(ctx context.Context) error {
 				if _, err := s.teams.Message(ctx, dave.Key, "", "posture", false); err != nil {
