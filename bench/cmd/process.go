@@ -211,8 +211,12 @@ func answers(url string) bool {
 
 // output runs a command and gives what it prints.
 func output(dir, name string, args ...string) (string, error) {
+	return outputWith(dir, nil, name, args...)
+}
+
+func outputWith(dir string, env []string, name string, args ...string) (string, error) {
 	cmd := exec.CommandContext(context.Background(), name, args...)
-	cmd.Dir = dir
+	cmd.Dir, cmd.Env = dir, append(os.Environ(), env...)
 	out, err := cmd.Output()
 	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
 		return "", fmt.Errorf("%s %s: %w: %s", name, strings.Join(args, " "), err, exit.Stderr)

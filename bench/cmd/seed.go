@@ -216,9 +216,7 @@ func (s *seeder) put(tx store.Tx, r bot.Request) error {
 		return err
 	}
 	if !r.Wake.IsZero() {
-		var at [8]byte
-		binary.BigEndian.PutUint64(at[:], uint64(r.Wake.UnixNano()))
-		if err := due.Put(tx, hex.EncodeToString(at[:])+"/"+r.ID, struct{}{}); err != nil {
+		if err := due.Put(tx, dueKey(r.Wake, r.ID), struct{}{}); err != nil {
 			return err
 		}
 	}
@@ -226,13 +224,25 @@ func (s *seeder) put(tx store.Tx, r bot.Request) error {
 		return nil
 	}
 	part := func(principal, part string) error {
-		return people.Put(tx, s.keys.Pseudonym("principal", strings.ToLower(principal))+"/"+part+"/"+r.ID, struct{}{})
+		return people.Put(tx, s.part(principal, part)+r.ID, struct{}{})
 	}
 	err := part(r.Requester.ID, "asks")
 	for _, a := range r.Approvers {
 		err = errors.Join(err, part(a.ID, "decides"))
 	}
 	return err
+}
+
+// part is what an entry of the people index begins with.
+func (s *seeder) part(principal, part string) string {
+	return s.keys.Pseudonym("principal", strings.ToLower(principal)) + "/" + part + "/"
+}
+
+// dueKey is the key of an entry of the due index.
+func dueKey(at time.Time, id string) string {
+	var b [8]byte
+	binary.BigEndian.PutUint64(b[:], uint64(at.UnixNano())) //nolint:gosec // after 1970
+	return hex.EncodeToString(b[:]) + "/" + id
 }
 
 // finished stores requests that are over, from one number on.
