@@ -205,12 +205,12 @@ func (b *Bot) Run(ctx context.Context) error {
 }
 
 // recover takes up what this process, before it was killed, had leased. It looks
-// at open requests only.
+// only at what is due before such a lease could have run out.
 func (b *Bot) recover(ctx context.Context) error {
 	var mine []string
 	err := b.o.Store.View(ctx, func(tx store.Tx) error {
 		var err error
-		mine, err = b.docs.leased(tx, b.owner)
+		mine, err = b.docs.leased(tx, b.owner, b.o.Now().Add(leaseTime))
 		return err
 	})
 	if err != nil {

@@ -33,7 +33,7 @@ func (b *bench) real(most int) (w *world, ids []string, err error) {
 func (b *bench) click() error {
 	most := 400
 	if b.quick {
-		most = 60
+		most = 130
 	}
 	w, ids, err := b.real(most)
 	if err != nil {
