@@ -320,3 +320,26 @@ After the run Belay was killed with SIGKILL: of %d presses sent, %d answered wit
 	}
 	return b.out.write("slack", words, t)
 }
+
+// press is for looking at Belay alone.
+func (b *bench) press() error {
+	w, err := b.staged(60_000)
+	if err != nil {
+		return err
+	}
+	defer w.close()
+	p, err := b.startBelay(w)
+	if err != nil {
+		return err
+	}
+	defer p.kill()
+	w.hangs.Store(true)
+	var next atomic.Int64
+	ask := presses("press", p.addr, w.urls["slack"], &next, 60_000)
+	var o outcome
+	before := p.cpu()
+	b.profiled(w, "press", func() { o = ask.closed(32, b.time) })
+	o.used = p.cpu() - before
+	fmt.Printf("%s/s, p50 %s, p99 %s, %s per answer, %d wrong %s\n", count(o.rate()), span(o.at(.5)), span(o.at(.99)), per(o), o.wrong, o.sample)
+	return nil
+}
