@@ -124,7 +124,7 @@ func (b *bench) graphhang() error {
 	defer belay.kill()
 	var pressed, typed atomic.Int64
 	press, elevate := presses("press", belay.addr, w.urls["slack"], &pressed, most), commands("/elevate", belay.addr, w.urls["slack"], &typed)
-	if err := warm(elevate); err != nil {
+	if err := warm(belay, elevate); err != nil {
 		return err
 	}
 	idle, err := belay.status("RssAnon")

@@ -45,7 +45,7 @@ func (b *bench) memory() error {
 	t.add("idle, 5 s after the start", mib(idle), "", mib(file))
 	var pressed, typed atomic.Int64
 	press, elevate := presses("press", belay.addr, w.urls["slack"], &pressed, int64(most)), commands("/elevate", belay.addr, w.urls["slack"], &typed)
-	if err := warm(elevate); err != nil {
+	if err := warm(belay, elevate); err != nil {
 		return err
 	}
 	w.hangs.Store(true)
@@ -157,6 +157,7 @@ func (b *bench) startWith(w *world, stored int) (row []string, p99 time.Duration
 		return nil, 0, err
 	}
 	defer p.kill()
+	settle(p)
 	w.hangs.Store(true)
 	var next atomic.Int64
 	press := presses("press", p.addr, w.urls["slack"], &next, waiting)

@@ -204,7 +204,8 @@ func (w *world) intents(b *bench, first int64) (n int, err error) {
 }
 
 // warm has every approver open the form once, so that it is in memory.
-func warm(t target) error {
+func warm(p *process, t target) error {
+	settle(p)
 	c := &conn{addr: t.addr}
 	defer c.close()
 	for range 2 {
@@ -266,7 +267,7 @@ func (b *bench) slack() error {
 		{"Bolt", bolt, presses("press", bolt.addr, w.urls["slack"], &other, 0), commands("/elevate", bolt.addr, w.urls["slack"], &other)},
 		{"bare Go", bare, presses("press", bare.addr, w.urls["slack"], &other, 0), commands("/elevate", bare.addr, w.urls["slack"], &other)},
 	}
-	if err := warm(servers[0].elevate); err != nil {
+	if err := warm(belay, servers[0].elevate); err != nil {
 		return err
 	}
 	w.hangs.Store(true)
@@ -333,6 +334,7 @@ func (b *bench) press() error {
 		return err
 	}
 	defer p.kill()
+	settle(p)
 	w.hangs.Store(true)
 	var next atomic.Int64
 	ask := presses("press", p.addr, w.urls["slack"], &next, 60_000)

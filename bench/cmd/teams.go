@@ -89,6 +89,7 @@ func (b *bench) teams() error {
 	if err != nil {
 		return err
 	}
+	settle(belay)
 	w.hangs.Store(true)
 	var pressed, other atomic.Int64
 	servers := []struct {

@@ -86,10 +86,10 @@ func (b *bench) dueWith(waiting, ripe int) (row []string, err error) {
 
 // settle waits until a start is over: what it reads and counts then is no idle cost.
 func settle(p *process) {
-	for quiet, before := 0, p.cpu(); quiet < 2; {
+	for quiet, before, end := 0, p.cpu(), time.Now().Add(30*time.Second); quiet < 2 && time.Now().Before(end); {
 		time.Sleep(time.Second)
 		now := p.cpu()
-		if now-before < 30*time.Millisecond {
+		if now-before < 150*time.Millisecond { // counting what is open goes on, with a tenth of a core
 			quiet++
 		} else {
 			quiet = 0

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"runtime"
 	"runtime/debug"
 
@@ -107,8 +108,18 @@ type serveCommand struct {
 	Check  bool   `help:"Check the configuration and exit."`
 }
 
+// collectLess has the garbage of a busy moment collected half as often as Go would by itself:
+// what Belay keeps is small, so that this costs some megabytes and saves a tenth of the
+// processor. Whoever sets GOGC decides.
+func collectLess() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(200)
+	}
+}
+
 // Run serves until it is told to stop.
 func (c *serveCommand) Run(i *invocation) error {
+	collectLess()
 	cfg, err := app.Load(c.Config, i.environ)
 	if err != nil {
 		return err
