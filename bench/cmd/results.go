@@ -14,9 +14,19 @@ import (
 // results are the tables of bench/RESULTS.md that this program writes, each between two
 // marks. What stands outside of them is written by hand.
 type results struct {
-	file string
-	head string
-	dry  bool
+	file  string
+	head  string
+	dry   bool
+	goals []string // of the part that is being measured
+}
+
+// goal says how a figure stands to what was wanted.
+func (r *results) goal(wanted string, reached bool, got string) {
+	verdict := "**missed**"
+	if reached {
+		verdict = "reached"
+	}
+	r.goals = append(r.goals, fmt.Sprintf("- Goal: %s: %s, %s.", wanted, verdict, got))
 }
 
 func newResults(b *bench, note string) (*results, error) {
@@ -81,6 +91,10 @@ func (r *results) write(part, words string, tables ...table) error {
 	for _, t := range tables {
 		fmt.Fprintf(&text, "\n%s", t)
 	}
+	if len(r.goals) > 0 {
+		text.WriteString("\n" + strings.Join(r.goals, "\n") + "\n")
+	}
+	r.goals = nil
 	fmt.Println(text.String())
 	if r.dry {
 		return nil

@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -272,7 +273,7 @@ func (b *bench) slack() error {
 	}
 	w.hangs.Store(true)
 	t := table{head: []string{"What", "Load", "Server", "Answers/s", "of Bolt", "of bare Go", "p50", "p99", "Server's CPU per answer", "Wrong"}}
-	good := 0
+	good, figures := 0, map[string][]outcome{}
 	measure := func(what, load string, run func(target) outcome) {
 		var all []outcome
 		for _, s := range servers {
@@ -297,6 +298,7 @@ func (b *bench) slack() error {
 			}
 			time.Sleep(300 * time.Millisecond)
 		}
+		figures[what+" "+load] = all
 		for n, o := range all {
 			t.add(what, load, servers[n].name, count(o.rate()), ratio(o.rate(), all[1].rate()), ratio(o.rate(), all[2].rate()), span(o.at(.5)), span(o.at(.99)), per(o), fmt.Sprint(o.wrong))
 		}
@@ -319,7 +321,51 @@ After the run Belay was killed with SIGKILL: of %d presses sent, %d answered wit
 	if kept < good {
 		return fmt.Errorf("%d presses were acknowledged, and %d are stored", good, kept)
 	}
+	b.slackGoals(figures)
 	return b.out.write("slack", words, t)
+}
+
+// slackGoals says how the figures stand to the goals. Of each load there are those of Belay,
+// of Bolt and of the bare handler.
+func (b *bench) slackGoals(figures map[string][]outcome) {
+	for _, what := range []string{"press", "/elevate"} {
+		few, many := figures[what+" closed, 32 connections"], figures[what+" closed, 128 connections"]
+		over := func(n int) (least float64, text string) {
+			a, b := few[0].rate()/few[n].rate(), many[0].rate()/many[n].rate()
+			return min(a, b), fmt.Sprintf("%.2f and %.2f", a, b)
+		}
+		least, text := over(1)
+		b.out.goal(what+": three times Bolt's answers at 32 and 128 connections", least >= 3, text)
+		least, text = over(2)
+		b.out.goal(what+": 0.7 of the bare handler's", least >= 0.7, text)
+		one := figures[what+" closed, 1 connections"]
+		b.out.goal(what+": at one connection the bare handler's time and one commit", one[0].at(.5) <= one[2].at(.5)+b.commit(), fmt.Sprintf("%s at the median; the bare handler %s, a synced write of 4 KiB to this disk %s", span(one[0].at(.5)), span(one[2].at(.5)), span(b.commit())))
+		open := figures[what+" open, 2,000/s"]
+		b.out.goal(what+": p99 at 2,000/s no worse than Bolt's", open[0].at(.99) <= open[1].at(.99), fmt.Sprintf("%s, Bolt's %s", span(open[0].at(.99)), span(open[1].at(.99))))
+	}
+}
+
+// commit is what this disk takes, at the median, to keep 4 KiB.
+func (b *bench) commit() time.Duration {
+	if b.synced > 0 {
+		return b.synced
+	}
+	f, err := os.CreateTemp(b.work, "sync-")
+	if err != nil {
+		return 0
+	}
+	defer f.Close()
+	var took []time.Duration
+	for range 200 {
+		at := time.Now()
+		if _, err := f.WriteAt(make([]byte, 4096), 0); err != nil || f.Sync() != nil {
+			return 0
+		}
+		took = append(took, time.Since(at))
+	}
+	slices.Sort(took)
+	b.synced = took[len(took)/2]
+	return b.synced
 }
 
 // press is for looking at Belay alone.

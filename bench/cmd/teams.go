@@ -102,7 +102,7 @@ func (b *bench) teams() error {
 		{"teams.apps", fresh, w.invokes("teams.apps", fresh.addr, token, &other, 0)},
 	}
 	t := table{head: []string{"Load", "Server", "Answers/s", "of botbuilder", "of teams.apps", "p50", "p99", "Server's CPU per answer", "Wrong"}}
-	good := 0
+	good, figures := 0, map[string][]outcome{}
 	measure := func(load string, run func(target) outcome) {
 		var all []outcome
 		for _, s := range servers {
@@ -121,6 +121,7 @@ func (b *bench) teams() error {
 			}
 			time.Sleep(300 * time.Millisecond)
 		}
+		figures[load] = all
 		for n, o := range all {
 			t.add(load, servers[n].name, count(o.rate()), ratio(o.rate(), all[1].rate()), ratio(o.rate(), all[2].rate()), span(o.at(.5)), span(o.at(.99)), per(o), fmt.Sprint(o.wrong))
 		}
@@ -139,5 +140,8 @@ func (b *bench) teams() error {
 	}
 	words := fmt.Sprintf("A press on Approve (`adaptiveCard/action`) with the same signed token and the keys announced on loopback. Belay stores the decision before it answers; botbuilder %s and teams.apps %s answer a card and store nothing.\n"+
 		"After a SIGKILL **%d** of %d counted answers stand in Belay's file, with those of the warm-up.", b.version("botbuilder"), b.version("@microsoft/teams.apps"), kept, good)
+	few, many := figures["closed, 32 connections"], figures["closed, 128 connections"]
+	one, two := few[0].rate()/few[1].rate(), many[0].rate()/many[1].rate()
+	b.out.goal("ten times botbuilder's answers at 32 and 128 connections", min(one, two) >= 10, fmt.Sprintf("%.2f and %.2f", one, two))
 	return b.out.write("teams", words, t)
 }

@@ -20,33 +20,37 @@ import (
 // of which none is due, and over more and more that are.
 func (b *bench) due() error {
 	t := table{head: []string{"Requests that wait", "due at once", "Belay's CPU, idle", "until all due ones were settled", "CPU for that, per due request"}}
+	var costs []float64 // idle: per cent of a core; settling: µs for each
 	for _, one := range []struct{ waiting, ripe int }{{1_000, 0}, {100_000, 0}, {100_000, 100}, {100_000, 1_000}, {10_000, 1_000}} {
 		if b.quick {
 			one.waiting /= 10
 			one.ripe /= 10
 		}
-		row, err := b.dueWith(one.waiting, one.ripe)
+		row, cost, err := b.dueWith(one.waiting, one.ripe)
 		if err != nil {
 			return err
 		}
 		t.add(row...)
+		costs = append(costs, cost)
 	}
+	b.out.goal("the due loop's cost proportional to what is due, and not to what is stored", costs[1] <= costs[0]+.5 && costs[3] <= 1.5*costs[4],
+		fmt.Sprintf("idle %.2f %% of a core with 1,000 waiting and %.2f %% with 100,000; settling 1,000 costs %.0f µs each with 100,000 waiting and %.0f µs with 10,000", costs[0], costs[1], costs[3], costs[4]))
 	return b.out.write("due", "Idle: processor time of one core, over ten seconds in which nothing is due, once the start is over. For the metrics all open requests are counted once a minute and 30 ms more for each of them, which is not in it. Settling: each due request has one card to update in Slack, and nothing is asked of Microsoft. "+
 		"The idle cost must not grow with what waits, and the cost of settling with what is due only.", t)
 }
 
-func (b *bench) dueWith(waiting, ripe int) (row []string, err error) {
+func (b *bench) dueWith(waiting, ripe int) (row []string, cost float64, err error) {
 	w, err := b.newWorld()
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	defer w.close()
 	if err := w.people(0); err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	s, err := seed(b.ctx, filepath.Join(w.dir, "data"))
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	wait := 20 * time.Second
 	err = errors.Join(s.link(b.ctx), s.pending(b.ctx, waiting, func(n int) string { return guid('c', n) }, func(n int) string { return guid('b', n) }))
@@ -55,11 +59,11 @@ func (b *bench) dueWith(waiting, ripe int) (row []string, err error) {
 		err = s.ripen(b.ctx, ripe, at)
 	}
 	if err = errors.Join(err, s.checked(b.ctx)); err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	p, err := b.startBelay(w)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	defer p.kill()
 	settle(p)
@@ -67,21 +71,23 @@ func (b *bench) dueWith(waiting, ripe int) (row []string, err error) {
 		const idle = 10 * time.Second
 		before := p.cpu()
 		time.Sleep(idle)
-		return []string{count(float64(waiting)), "0", fmt.Sprintf("%.2f %%", float64(p.cpu()-before)/float64(idle)*100), "–", "–"}, nil
+		cost := float64(p.cpu()-before) / float64(idle) * 100
+		return []string{count(float64(waiting)), "0", fmt.Sprintf("%.2f %%", cost), "–", "–"}, cost, nil
 	}
 	row = []string{count(float64(waiting)), count(float64(ripe)), "–", "–", "–"}
 	time.Sleep(time.Until(at))
 	before, posts := p.cpu(), w.posts.Load()
 	for w.posts.Load()-posts < int64(ripe) {
 		if time.Since(at) > time.Minute {
-			return nil, fmt.Errorf("%d of %d due requests were settled in a minute: %s", w.posts.Load()-posts, ripe, p.said)
+			return nil, 0, fmt.Errorf("%d of %d due requests were settled in a minute: %s", w.posts.Load()-posts, ripe, p.said)
 		}
 		time.Sleep(time.Millisecond)
 	}
 	took := time.Since(at)
 	time.Sleep(500 * time.Millisecond) // what follows the last card
-	row[3], row[4] = span(took), fmt.Sprintf("%.0f µs", float64((p.cpu()-before).Microseconds())/float64(ripe))
-	return row, nil
+	cost = float64((p.cpu() - before).Microseconds()) / float64(ripe)
+	row[3], row[4] = span(took), fmt.Sprintf("%.0f µs", cost)
+	return row, cost, nil
 }
 
 // settle waits until a start is over: what it reads and counts then is no idle cost.

@@ -108,12 +108,12 @@ type serveCommand struct {
 	Check  bool   `help:"Check the configuration and exit."`
 }
 
-// collectLess has the garbage of a busy moment collected half as often as Go would by itself:
-// what Belay keeps is small, so that this costs some megabytes and saves a tenth of the
-// processor. Whoever sets GOGC decides.
+// collectLess has garbage collected less often than Go would by itself: what Belay keeps
+// is small, so that this costs some megabytes in a busy moment and saves processor time. Whoever
+// sets GOGC decides.
 func collectLess() {
 	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(200)
+		debug.SetGCPercent(150)
 	}
 }
 
