@@ -56,7 +56,7 @@ var parts = []part{
 	{"store", "growth and compaction over a simulated year", (*bench).year, false},
 	{"build", "size of the binary, and how long it takes to build again", (*bench).build, false},
 	{"cold", "how long it takes to build with an empty build cache; three minutes and more", (*bench).cold, true},
-	{"press", "Belay alone, presses over 32 connections: for profiles", (*bench).press, true},
+	{"press", "Belay alone, presses over 1 and 32 connections: for profiles", (*bench).press, true},
 }
 
 func main() {

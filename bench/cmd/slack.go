@@ -368,9 +368,9 @@ func (b *bench) commit() time.Duration {
 	return b.synced
 }
 
-// press is for looking at Belay alone.
+// press is for looking at Belay alone, over one connection and over 32.
 func (b *bench) press() error {
-	w, err := b.staged(60_000)
+	w, err := b.staged(20_000)
 	if err != nil {
 		return err
 	}
@@ -383,11 +383,13 @@ func (b *bench) press() error {
 	settle(p)
 	w.hangs.Store(true)
 	var next atomic.Int64
-	ask := presses("press", p.addr, w.urls["slack"], &next, 60_000)
-	var o outcome
-	before := p.cpu()
-	b.profiled(w, "press", func() { o = ask.closed(32, b.time) })
-	o.used = p.cpu() - before
-	fmt.Printf("%s/s, p50 %s, p99 %s, %s per answer, %d wrong %s\n", count(o.rate()), span(o.at(.5)), span(o.at(.99)), per(o), o.wrong, o.sample)
+	ask := presses("press", p.addr, w.urls["slack"], &next, 20_000)
+	for _, conns := range []int{1, 32} {
+		var o outcome
+		before := p.cpu()
+		b.profiled(w, fmt.Sprintf("press-%d", conns), func() { o = ask.closed(conns, b.time) })
+		o.used = p.cpu() - before
+		fmt.Printf("%d connections: %s/s, p50 %s, p99 %s, %s per answer, %d wrong %s\n", conns, count(o.rate()), span(o.at(.5)), span(o.at(.99)), per(o), o.wrong, o.sample)
+	}
 	return nil
 }
