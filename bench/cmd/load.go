@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -118,6 +119,8 @@ func (t target) drive(conns int, begin, end time.Time, when func(n int64) time.T
 	return all
 }
 
+var dialer net.Dialer
+
 // conn is one connection that is kept. It costs the machine as little as can be, since
 // what it costs is missing to the server.
 type conn struct {
@@ -140,7 +143,7 @@ func (c *conn) ask(request []byte) (answer, error) {
 	for try := 0; ; try++ {
 		fresh := c.c == nil
 		if fresh {
-			dialled, err := net.Dial("tcp", c.addr)
+			dialled, err := dialer.DialContext(context.Background(), "tcp", c.addr)
 			if err != nil {
 				return answer{}, err
 			}
@@ -242,11 +245,11 @@ func post(path, addr, contentType string, body []byte, headers ...string) []byte
 	b = append(b, contentType...)
 	b = append(b, "\r\nContent-Length: "...)
 	b = strconv.AppendInt(b, int64(len(body)), 10)
-	for i := 0; i < len(headers); i += 2 {
+	for pair := range slices.Chunk(headers, 2) {
 		b = append(b, "\r\n"...)
-		b = append(b, headers[i]...)
+		b = append(b, pair[0]...)
 		b = append(b, ": "...)
-		b = append(b, headers[i+1]...)
+		b = append(b, pair[1]...)
 	}
 	b = append(b, "\r\n\r\n"...)
 	return append(b, body...)

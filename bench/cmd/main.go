@@ -11,6 +11,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -31,6 +32,7 @@ type bench struct {
 	belay string // the product's binary
 	time  time.Duration
 	quick bool
+	full  bool
 	// profiles is where profiles of Belay under load go; empty: none are made.
 	profiles string
 	out      *results
@@ -77,6 +79,7 @@ func run(ctx context.Context, args []string) (err error) {
 	list := flags.Bool("list", false, "print the parts")
 	quick := flags.Bool("quick", false, "a second for each figure and a tenth of the data: to see that it runs; nothing is written to RESULTS.md")
 	each := flags.Duration("time", 3*time.Second, "how long each figure is taken for")
+	full := flags.Bool("full", false, "the year of the store with all its 1,000 requests a day: some minutes more")
 	note := flags.String("note", "", "said beside the date, such as \"others used the machine\"")
 	profile := flags.String("profile", "", "directory for profiles of Belay under load; they cost a little")
 	if err := flags.Parse(args); err != nil {
@@ -97,14 +100,14 @@ func run(ctx context.Context, args []string) (err error) {
 	if n := flags.NArg(); n > 0 && len(chosen) != n {
 		return fmt.Errorf("unknown part in %v; -list prints them", flags.Args())
 	}
-	b := &bench{ctx: ctx, time: *each, quick: *quick, profiles: *profile}
+	b := &bench{ctx: ctx, time: *each, quick: *quick, full: *full, profiles: *profile}
 	if *quick {
 		b.time = time.Second
 	}
 	if err := b.prepare(*note); err != nil {
 		return err
 	}
-	defer os.RemoveAll(b.work)
+	defer func() { err = errors.Join(err, os.RemoveAll(b.work)) }()
 	for _, p := range chosen {
 		begun := time.Now()
 		fmt.Fprintf(os.Stderr, "== %s: %s\n", p.name, p.about)

@@ -118,7 +118,7 @@ func (p *process) cpu() time.Duration {
 
 // startBelay starts the product in a world.
 func (b *bench) startBelay(w *world) (*process, error) {
-	cmd := exec.Command(b.belay, "serve", "--config", w.config)
+	cmd := exec.CommandContext(b.ctx, b.belay, "serve", "--config", w.config) //nolint:gosec // the binary that was built for this
 	if b.profiles != "" {
 		w.profiles = free()
 		cmd.Env = append(os.Environ(), "TEST_PROFILES="+w.profiles)
@@ -172,7 +172,7 @@ func (b *bench) startPeer(script string, env ...string) (*process, error) {
 	}
 	addr := free()
 	_, port, _ := net.SplitHostPort(addr)
-	cmd := exec.Command(b.node, script)
+	cmd := exec.CommandContext(b.ctx, b.node, script) //nolint:gosec // a script of this repository
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), append(env, "PORT="+port, "NODE_ENV=production")...)
 	return b.begin(cmd, addr, func() bool { return listens(addr) })
@@ -184,12 +184,14 @@ func free() string {
 	if err != nil {
 		panic(err) // no ports left: nothing can be measured
 	}
-	defer l.Close()
-	return l.Addr().String()
+	addr := l.Addr().String()
+	_ = l.Close() // nobody was to connect
+	return addr
 }
 
 func listens(addr string) bool {
-	c, err := net.DialTimeout("tcp", addr, time.Second)
+	dialer := net.Dialer{Timeout: time.Second}
+	c, err := dialer.DialContext(context.Background(), "tcp", addr)
 	if err != nil {
 		return false
 	}
@@ -197,10 +199,18 @@ func listens(addr string) bool {
 	return true
 }
 
+func get(c *http.Client, url string) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(context.Background(), http.MethodGet, url, nil)
+	if err != nil {
+		return nil, err
+	}
+	return c.Do(req)
+}
+
 var probe = &http.Client{Timeout: 5 * time.Second}
 
 func answers(url string) bool {
-	resp, err := probe.Get(url)
+	resp, err := get(probe, url)
 	if err != nil {
 		return false
 	}
@@ -215,7 +225,7 @@ func output(dir, name string, args ...string) (string, error) {
 }
 
 func outputWith(dir string, env []string, name string, args ...string) (string, error) {
-	cmd := exec.CommandContext(context.Background(), name, args...)
+	cmd := exec.CommandContext(context.Background(), name, args...) //nolint:gosec // go, git and npm
 	cmd.Dir, cmd.Env = dir, append(os.Environ(), env...)
 	out, err := cmd.Output()
 	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
@@ -231,8 +241,8 @@ func (b *bench) profiled(w *world, name string, run func()) {
 		run()
 		return
 	}
-	get := func(what, as string) {
-		resp, err := http.Get("http://" + w.profiles + "/debug/pprof/" + what)
+	keep := func(what, as string) {
+		resp, err := get(http.DefaultClient, "http://"+w.profiles+"/debug/pprof/"+what)
 		if err == nil {
 			defer resp.Body.Close()
 			var text []byte
@@ -247,10 +257,10 @@ func (b *bench) profiled(w *world, name string, run func()) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		get(fmt.Sprintf("profile?seconds=%d", int(b.time.Seconds()+b.time.Seconds()/4)), ".cpu")
+		keep(fmt.Sprintf("profile?seconds=%d", int(b.time.Seconds()+b.time.Seconds()/4)), ".cpu")
 	}()
 	run()
 	<-done
-	get("allocs", ".allocs")
-	get("goroutine?debug=1", ".goroutines")
+	keep("allocs", ".allocs")
+	keep("goroutine?debug=1", ".goroutines")
 }

@@ -156,7 +156,7 @@ func (b *bench) startBare() (*process, error) {
 		return nil, err
 	}
 	addr := free()
-	cmd := exec.Command(self, bareCommand)
+	cmd := exec.CommandContext(b.ctx, self, bareCommand) //nolint:gosec // this program
 	cmd.Env = append(os.Environ(), "SIGNING_SECRET="+signing, "ADDR="+addr)
 	return b.begin(cmd, addr, func() bool { return listens(addr) })
 }
@@ -354,7 +354,7 @@ func (b *bench) commit() time.Duration {
 	if err != nil {
 		return 0
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }() // it is thrown away
 	var took []time.Duration
 	for range 200 {
 		at := time.Now()

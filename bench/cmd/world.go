@@ -40,7 +40,7 @@ const (
 	slackTeam = "T0CONTOSO"
 	slackApp  = "A0BELAY"
 	signing   = "a-signing-secret-of-the-bench"
-	botToken  = "xoxb-bench"
+	botToken  = "xoxb-bench"                           //nolint:gosec // of the simulated Slack
 	roleID    = "fe930be7-5e62-47db-91af-98c3a49a38b1" // User Administrator: a decision needs no fresh sign-in
 	ownRole   = "4a5d8f65-41da-4de4-8968-e035b65339cf" // Reports Reader: what approvers may activate themselves
 )
@@ -55,7 +55,6 @@ type world struct {
 	addr, private string // of Belay
 	profiles      string // where it serves its profiles
 	tenant        *pimtest.Tenant
-	login         string
 	http          *http.Client
 	urls          map[string]string
 	key           *rsa.PrivateKey // of the Bot Framework
@@ -83,10 +82,7 @@ func (b *bench) newWorld() (w *world, err error) {
 	if w.key, err = rsa.GenerateKey(rand.Reader, 2048); err != nil {
 		return nil, err
 	}
-	var scopes []string
-	for _, s := range append(signin.Scopes(), signin.AzureScopes()...) {
-		scopes = append(scopes, s)
-	}
+	scopes := append(signin.Scopes(), signin.AzureScopes()...)
 	w.tenant, err = pimtest.New(pimtest.Options{TenantID: tenantID, Unkind: pimtest.Kind(), Unhandled: func(string) {},
 		App: pimtest.App{ClientID: belayApp, Name: "Belay", ClientSecret: appSecret, Delegated: scopes, Application: pim.ApplicationPermissions(),
 			URI: appURI, Clients: signin.TeamsClients()}})

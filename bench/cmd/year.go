@@ -130,8 +130,11 @@ func (s *seeder) ripen(ctx context.Context, ripe int, at time.Time) error {
 
 // year measures the file over a year of a thousand requests a day, with the audit trail
 // and its retention, and what compaction would give back.
-func (b *bench) year() error {
-	days, each, keep := 365, 1000, 90*24*time.Hour
+func (b *bench) year() (err error) {
+	days, each, keep := 365, 200, 90*24*time.Hour
+	if b.full {
+		each = 1000
+	}
 	if b.quick {
 		days, each, keep = 60, 50, 20*24*time.Hour
 	}
@@ -139,7 +142,7 @@ func (b *bench) year() error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	s, err := seed(b.ctx, dir)
 	if err != nil {
 		return err
@@ -155,7 +158,7 @@ func (b *bench) year() error {
 	if err != nil {
 		return err
 	}
-	t := table{head: []string{"After", "Requests", "Audit events so far", "File", "Growth in the month"}}
+	t := table{head: []string{"After", "Requests", "Audit events so far", "File", "Growth in the month", "File at 1,000 a day"}}
 	file, last, written := filepath.Join(dir, "belay.db"), int64(0), 0
 	begun := time.Now()
 	for day := range days {
@@ -174,7 +177,7 @@ func (b *bench) year() error {
 		}
 		if next := at.AddDate(0, 0, 1); next.Month() != at.Month() || day == days-1 {
 			grown := size(file)
-			t.add(at.Format("2 January"), count(float64((day+1)*each)), count(float64(written)), bytesOf(grown), bytesOf(grown-last))
+			t.add(at.Format("2 January"), count(float64((day+1)*each)), count(float64(written)), bytesOf(grown), bytesOf(grown-last), bytesOf(grown*1000/int64(each)))
 			last = grown
 		}
 	}
@@ -187,7 +190,7 @@ func (b *bench) year() error {
 	if err != nil {
 		return err
 	}
-	return b.out.write("store", fmt.Sprintf("%s requests a day for %d days, each with its whole life (a pending request, four cards, a decision, an activation, its end; %d audit events each), written as Belay writes them, in the order of a day; the audit trail is kept for %.0f days and its texts for 30 (`audit.keep`, `audit.keep_texts`). Requests themselves are kept. The simulation took %s.\n"+
+	return b.out.write("store", fmt.Sprintf("%s requests a day for %d days, each with its whole life (a pending request, four cards, a decision, an activation, its end; %d audit events each), written as Belay writes them, in the order of a day; the audit trail is kept for %.0f days and its texts for 30 (`audit.keep`, `audit.keep_texts`). Requests themselves are kept. The last column is the file in proportion; `-full store` simulates 1,000 a day. The simulation took %s.\n"+
 		"Compaction (bbolt's, into a new file, after the last day): %s, of which %.0f %% were free pages, → %s in %s.", count(float64(each)), days, written/max(1, days*each), keep.Hours()/24, took.Round(time.Second), bytesOf(before), free*100, bytesOf(after), time.Since(at).Round(100*time.Millisecond)), t)
 }
 
