@@ -87,6 +87,8 @@ type Bot struct {
 	stumbles map[string]stumble    // requests whose settling failed
 	held     map[string]bool       // requests that this process may hold the lease on and does not work on
 	slots    chan struct{}
+	crowded  bool          // something due was left, for want of room
+	room     chan struct{} // holds a token when there is room again
 	work     sync.WaitGroup
 	life     context.Context
 	stop     context.CancelFunc
@@ -140,15 +142,19 @@ func New(o Options) (*Bot, error) {
 		blind:    map[string]bool{},
 		unseen:   map[Detector]pim.Code{},
 		stumbles: map[string]stumble{}, held: map[string]bool{},
-		slots: make(chan struct{}, settlers),
-		life:  life,
-		stop:  stop,
+		slots: make(chan struct{}, settlers), room: make(chan struct{}, 1),
+		life: life,
+		stop: stop,
 	}, nil
 }
 
 // settlers is how many requests are settled at once. Each may wait for the
 // network, so there are many; none holds up an acknowledgement.
 const settlers = 32
+
+// mostRunning is how many requests are settled, or wait for it, at once in this process. What
+// is beyond stays due, in the store, and costs no memory here.
+const mostRunning = 4 * settlers
 
 // tick is how often the due index is looked at. It is one read of the first key.
 const tick = 250 * time.Millisecond
@@ -183,6 +189,7 @@ func (b *Bot) Run(ctx context.Context) error {
 			b.o.Links.CountRefusals(context.WithoutCancel(ctx), true)
 			return nil
 		case <-t.C:
+		case <-b.room:
 		case <-minutely.C:
 			b.o.Links.CountRefusals(ctx, false)
 		case <-b.o.Hints:
@@ -201,12 +208,12 @@ func (b *Bot) Run(ctx context.Context) error {
 }
 
 // recover takes up what this process, before it was killed, had leased. It looks
-// at open requests only.
+// only at what is due before such a lease could have run out.
 func (b *Bot) recover(ctx context.Context) error {
 	var mine []string
 	err := b.o.Store.View(ctx, func(tx store.Tx) error {
 		var err error
-		mine, err = b.docs.leased(tx, b.owner)
+		mine, err = b.docs.leased(tx, b.owner, b.o.Now().Add(leaseTime))
 		return err
 	})
 	if err != nil {
@@ -225,13 +232,18 @@ func (b *Bot) kickDue(ctx context.Context) error {
 	err := b.o.Store.View(ctx, func(tx store.Tx) error {
 		ids = ids[:0]
 		var err error
-		ids, err = b.docs.due(tx, b.o.Now(), 4*settlers, b.resting)
+		ids, err = b.docs.due(tx, b.o.Now(), mostRunning, b.resting)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	for _, id := range append(ids, b.unreleased()...) {
+	for _, id := range b.unreleased() {
+		if !b.kick(id, false) {
+			b.holds(id)
+		}
+	}
+	for _, id := range ids {
 		b.kick(id, false)
 	}
 	return nil
@@ -260,16 +272,21 @@ func (b *Bot) resting(id string) bool {
 }
 
 // kick settles a request soon. again: it has changed, so look at it once more
-// even if it is being settled already.
-func (b *Bot) kick(id string, again bool) {
+// even if it is being settled already. false: not now; the due index brings it up again,
+// when there is room or after the start.
+func (b *Bot) kick(id string, again bool) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if _, under := b.running[id]; under {
 		b.running[id] = b.running[id] || again
-		return
+		return true
 	}
 	if b.life.Err() != nil || !b.serves {
-		return // the due index will bring it up again after the start
+		return false
+	}
+	if len(b.running) >= mostRunning {
+		b.crowded = true
+		return false
 	}
 	b.running[id] = false
 	b.work.Add(1)
@@ -285,6 +302,13 @@ func (b *Bot) kick(id string, again bool) {
 			b.mu.Lock()
 			if !b.running[id] || b.life.Err() != nil {
 				delete(b.running, id)
+				if b.crowded && len(b.running) <= mostRunning/2 {
+					b.crowded = false
+					select {
+					case b.room <- struct{}{}:
+					default: // there is a token already
+					}
+				}
 				b.mu.Unlock()
 				return
 			}
@@ -292,6 +316,7 @@ func (b *Bot) kick(id string, again bool) {
 			b.mu.Unlock()
 		}
 	}()
+	return true
 }
 
 // change applies events to a request in one transaction. Who calls it outside of
@@ -313,7 +338,12 @@ func (b *Bot) changeIn(tx store.Tx, id string, at time.Time, events ...Event) (R
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return Request{}, err
 	}
-	r := before
+	return b.changeOf(tx, before, at, events...)
+}
+
+// changeOf is changeIn of a request that was read in this transaction and not changed since.
+func (b *Bot) changeOf(tx store.Tx, before Request, at time.Time, events ...Event) (r Request, err error) {
+	r = before
 	for _, e := range events {
 		if r, err = Apply(r, at, e); err != nil {
 			return r, err

@@ -158,10 +158,11 @@ func (d documents) dropDue(tx store.Tx, id string) error {
 	})
 }
 
-// leased lists the open requests, and the bulletins, whose lease a settler holds.
-func (d documents) leased(tx store.Tx, owner string) ([]string, error) {
+// leased lists the open requests, and the bulletins, whose lease a settler holds. What is
+// leased wakes when its lease runs out, so that none of them is due later than until.
+func (d documents) leased(tx store.Tx, owner string, until time.Time) ([]string, error) {
 	var ids []string
-	err := dueIndex.Scan(tx, "", "", func(key string, _ struct{}) error {
+	err := dueIndex.Scan(tx, "", dueKey(until.Add(1), ""), func(key string, _ struct{}) error {
 		id := key[17:]
 		var held Lease
 		var err error

@@ -32,6 +32,16 @@ func (b *Bot) Idle() {
 	}
 }
 
+// MostRunning is how many requests a process has in its memory to settle.
+const MostRunning = mostRunning
+
+// Running is how many there are now.
+func (b *Bot) Running() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.running)
+}
+
 // At has a limiter live by another clock and keep fewer keys.
 func (l *Limiter) At(now func() time.Time, keys int) *Limiter {
 	l.now, l.most = now, keys

@@ -79,7 +79,7 @@ func (b *Bot) intend(ctx context.Context, in Inbound, a actor, p Press, kind Int
 		if before.adopts(a, p.Copy) {
 			events = append(events, Showed{Slot: copySlot(a.ID, p.Copy), Shown: Shown{Message: p.Copy}})
 		}
-		if r, err = b.changeIn(tx, p.ID, at, events...); err != nil {
+		if r, err = b.changeOf(tx, before, at, events...); err != nil {
 			return err
 		}
 		if i, ok := r.Intent(intent); ok && i.State == IntentWaiting {

@@ -83,12 +83,12 @@ type Request struct {
 	Trouble   *Refusal       `json:"trouble,omitempty"` // why it failed, or what delays it now
 	Intents   []Intent       `json:"intents,omitempty"`
 	Routed    bool           `json:"routed,omitempty"` // where the approvers can be reached is known
-	RouteAt   time.Time      `json:"routeAt"`          // … and if not: when to look again
+	RouteAt   time.Time      `json:"routeAt,omitzero"` // … and if not: when to look again
 	Reach     []Reach        `json:"reach,omitempty"`
 	Unreached []string       `json:"unreached,omitempty"` // names of approvers who cannot be reached in chat
 	Shown     map[Slot]Shown `json:"shown,omitempty"`
-	ObserveAt time.Time      `json:"observeAt"` // when Microsoft is to be read next; zero: not at all
-	Wake      time.Time      `json:"wake"`      // when settle has something to do; zero: never
+	ObserveAt time.Time      `json:"observeAt,omitzero"` // when Microsoft is to be read next; zero: not at all
+	Wake      time.Time      `json:"wake,omitzero"`      // when settle has something to do; zero: never
 	Lease     Lease          `json:"lease"`
 	History   []Entry        `json:"history"`
 	// Unanswered is when it was told that nobody answers; zero: not yet.
@@ -126,12 +126,12 @@ type Held struct {
 	Schedule string     `json:"schedule,omitempty"`
 	Status   pim.Status `json:"status,omitempty"`
 	Unknown  pim.Status `json:"unknown,omitempty"` // a status that nothing could be concluded from
-	Seen     time.Time  `json:"seen"`              // when Microsoft last answered about it
-	From     time.Time  `json:"from"`
-	Until    time.Time  `json:"until"`
+	Seen     time.Time  `json:"seen,omitzero"`     // when Microsoft last answered about it
+	From     time.Time  `json:"from,omitzero"`
+	Until    time.Time  `json:"until,omitzero"`
 	Missing  int        `json:"missing,omitempty"` // readings in a row in which the active instance was not there
 	// MissingSince is when the first of these readings was.
-	MissingSince time.Time `json:"missingSince"`
+	MissingSince time.Time `json:"missingSince,omitzero"`
 	// Listed is the approver in whose list of what is pending it was last seen. Gone
 	// is when that list stopped to show it; zero: it is there.
 	Listed string    `json:"listed,omitempty"`
@@ -162,7 +162,7 @@ const (
 type Refusal struct {
 	Code  pim.Code   `json:"code"`
 	Rules []pim.Rule `json:"rules,omitempty"`
-	Until time.Time  `json:"until"` // for CodeExists: the end of the activation that is there already
+	Until time.Time  `json:"until,omitzero"` // for CodeExists: the end of the activation that is there already
 	By    string     `json:"by,omitempty"`
 	Ref   string     `json:"ref,omitempty"` // Microsoft's request id of the failed call
 	// Request is, for CodeExists, the request whose activation is there already.
@@ -220,16 +220,16 @@ type Intent struct {
 	Outcome   Outcome     `json:"outcome,omitempty"`
 	Refusal   *Refusal    `json:"refusal,omitempty"`
 	Made      time.Time   `json:"made"`
-	SentAt    time.Time   `json:"sentAt"`
-	NotBefore time.Time   `json:"notBefore"`
+	SentAt    time.Time   `json:"sentAt,omitzero"`
+	NotBefore time.Time   `json:"notBefore,omitzero"`
 	Calls     int         `json:"calls,omitempty"` // how often it was sent
 	Tries     int         `json:"tries,omitempty"`
 	SignIns   int         `json:"signIns,omitempty"`
 	Ticket    string      `json:"ticket,omitempty"` // the one-time link that ends the waiting
 	Challenge bool        `json:"challenge,omitempty"`
-	Deadline  time.Time   `json:"deadline"`        // Waiting lapses then
-	Fresh     bool        `json:"fresh,omitempty"` // only a fresh sign-in ends the waiting
-	Proof     Proof       `json:"proof,omitzero"`  // of its person's presence
+	Deadline  time.Time   `json:"deadline,omitzero"` // Waiting lapses then
+	Fresh     bool        `json:"fresh,omitempty"`   // only a fresh sign-in ends the waiting
+	Proof     Proof       `json:"proof,omitzero"`    // of its person's presence
 	// Then is, of a deactivation, the request that is to follow it.
 	Then string `json:"then,omitempty"`
 	// Restored says that the call was owed when a backup was made, which Belay went on
@@ -259,9 +259,9 @@ type Slot string
 type Shown struct {
 	Message   Message   `json:"message"`
 	Digest    string    `json:"digest"`
-	NotBefore time.Time `json:"notBefore"` // after a refusal: when to try again
+	NotBefore time.Time `json:"notBefore,omitzero"` // after a refusal: when to try again
 	Tries     int       `json:"tries,omitempty"`
-	Since     time.Time `json:"since"`              // of the first refusal in a row
+	Since     time.Time `json:"since,omitzero"`     // of the first refusal in a row
 	GivenUp   string    `json:"givenUp,omitempty"`  // the digest that could not be shown
 	Told      string    `json:"told,omitempty"`     // the outcome that the requester's card was posted with
 	Gathered  bool      `json:"gathered,omitempty"` // a digest tells it
@@ -272,7 +272,7 @@ type Shown struct {
 // lost it from writing.
 type Lease struct {
 	Owner string    `json:"owner,omitempty"`
-	Until time.Time `json:"until"`
+	Until time.Time `json:"until,omitzero"`
 }
 
 // Entry is one line of a request's history, which only grows.

@@ -201,6 +201,9 @@ func (b *Bot) wake(r Request, now time.Time) time.Time {
 		at = soonest(at, now)
 	}
 	at = soonest(at, b.unansweredAt(r))
+	if !at.IsZero() && !at.After(now) {
+		return at // now: what else is due makes no difference, and every card would be drawn to know it
+	}
 	show, later := due(b.project.Wanted(r, now), r.Shown, now)
 	if len(show) > 0 {
 		at = soonest(at, now)

@@ -25,28 +25,18 @@ func (b *Bot) survey(ctx context.Context, now time.Time) {
 	// A business clock that is moved does not have it count all the time.
 	defer func() { b.watch.countAgain = time.Now().Add(planShare * time.Since(begun)) }()
 	states, owed, oldest, late := map[State]int{}, map[debt]int{}, time.Duration(0), time.Duration(0)
-	err := b.o.Store.View(ctx, func(tx store.Tx) error {
-		clear(states)
-		clear(owed)
-		first := true
-		late = 0
-		return dueIndex.Scan(tx, "", "", func(key string, _ struct{}) error {
-			at, id := dueTime(key), key[17:]
-			if first {
-				first, oldest = false, max(0, now.Sub(at))
-			}
-			if strings.HasPrefix(id, greeting) || strings.HasPrefix(id, bulletinMark) || strings.HasPrefix(id, digestMark) {
-				return nil
-			}
-			r, err := b.docs.get(tx, id)
-			if err == nil && !r.State.Final() {
-				states[r.State]++
-			}
-			if err == nil {
-				late = max(late, r.owes(owed, now))
-			}
-			return ignoreMissing(err)
-		})
+	first := true
+	err := b.eachOpen(ctx, func(key string, r Request, found bool) {
+		if first {
+			first, oldest = false, max(0, now.Sub(dueTime(key)))
+		}
+		if !found {
+			return
+		}
+		if !r.State.Final() {
+			states[r.State]++
+		}
+		late = max(late, r.owes(owed, now))
 	})
 	if err != nil {
 		if ctx.Err() == nil {
@@ -67,6 +57,57 @@ func (b *Bot) survey(ctx context.Context, now time.Time) {
 	}
 	b.o.Metrics.oldest.Set(late.Seconds())
 	b.o.Metrics.surveyed.SetToCurrentTime()
+}
+
+// surveyPart is how many open requests are read at once.
+const surveyPart = 256
+
+// eachOpen visits every entry of the due index with its request, if it is of one. Of many it
+// reads a part at a time and rests in between, so that people who act meanwhile do not wait for it and
+// no snapshot of the store is held for long. What moves within the index meanwhile may be missed or
+// visited twice.
+func (b *Bot) eachOpen(ctx context.Context, visit func(key string, r Request, found bool)) error {
+	for from := ""; ; {
+		type entry struct {
+			key   string
+			r     Request
+			found bool
+		}
+		var part []entry
+		begun := time.Now()
+		err := b.o.Store.View(ctx, func(tx store.Tx) error {
+			part = part[:0]
+			return dueIndex.Scan(tx, from, "", func(key string, _ struct{}) error {
+				e, id := entry{key: key}, key[17:]
+				if !strings.HasPrefix(id, greeting) && !strings.HasPrefix(id, bulletinMark) && !strings.HasPrefix(id, digestMark) {
+					var err error
+					e.r, err = b.docs.get(tx, id)
+					if e.found = err == nil; ignoreMissing(err) != nil {
+						return err
+					}
+				}
+				if part = append(part, e); len(part) == surveyPart {
+					return store.Stop
+				}
+				return nil
+			})
+		})
+		if err != nil {
+			return err
+		}
+		for _, e := range part {
+			visit(e.key, e.r, e.found)
+		}
+		if len(part) < surveyPart {
+			return nil
+		}
+		from = part[len(part)-1].key + "\x00"
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(planShare * time.Since(begun)):
+		}
+	}
 }
 
 // debt is what owed calls are told apart by.

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"mime"
 	"net/url"
 	"strings"
@@ -163,32 +162,36 @@ func decode(data []byte, into any) error {
 	if !utf8.Valid(data) {
 		return errors.New("the JSON is not UTF-8")
 	}
-	depth := 0
-	for d := json.NewDecoder(bytes.NewReader(data)); ; {
-		token, err := d.Token()
-		if err == io.EOF {
-			break
-		} else if err != nil {
-			return errors.New("the JSON cannot be decoded")
-		}
-		switch t := token.(type) {
-		case json.Delim:
-			if t == '{' || t == '[' {
-				depth++
-			} else {
-				depth--
-			}
-			if depth > maxDepth {
-				return errors.New("the JSON is too deep")
-			}
-		case string:
-			if strings.Contains(t, "\x00") {
-				return errors.New("a JSON string is not text")
-			}
-		}
+	if err := walk(data); err != nil {
+		return err
 	}
 	if err := json.Unmarshal(data, into); err != nil {
 		return errors.New("the JSON is not what Slack sends")
+	}
+	return nil
+}
+
+// walk looks at JSON before it is decoded, in one pass and without a copy: how deep it
+// is, and whether a string would hold a NUL. Whether it is JSON at all, decoding tells.
+func walk(data []byte) error {
+	depth, within := 0, false
+	for i := 0; i < len(data); i++ {
+		switch c := data[i]; {
+		case within && c == '\\':
+			if bytes.HasPrefix(data[i+1:], []byte("u0000")) {
+				return errors.New("a JSON string is not text")
+			}
+			i++ // what is escaped ends no string
+		case c == '"':
+			within = !within
+		case within:
+		case c == '{' || c == '[':
+			if depth++; depth > maxDepth {
+				return errors.New("the JSON is too deep")
+			}
+		case c == '}' || c == ']':
+			depth--
+		}
 	}
 	return nil
 }

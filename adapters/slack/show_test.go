@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/belaybot/belay/adapters/slack/slacktest"
@@ -451,6 +452,7 @@ func TestClose(t *testing.T) {
 func TestTooMuch(t *testing.T) {
 	h := &heard{}
 	a := bare(t, h)
+	a.patience = 0
 	for range maxSlots {
 		a.slots <- struct{}{}
 	}
@@ -460,6 +462,28 @@ func TestTooMuch(t *testing.T) {
 	if got := h.take(); len(got) > 0 {
 		t.Errorf("the handler heard %+v", got)
 	}
+}
+
+// TestARush: when the background is full for a moment, an act waits for it.
+func TestARush(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := &heard{}
+		a := bare(t, h)
+		for range maxSlots {
+			a.slots <- struct{}{}
+		}
+		code := 0
+		go func() { code = deliver(a, "/slack/commands", formType, commandBody("")).Code }()
+		synctest.Wait()
+		if got := h.take(); code != 0 || len(got) > 0 {
+			t.Fatalf("answered %d while there was no place", code)
+		}
+		<-a.slots // an earlier act is shown
+		synctest.Wait()
+		if got := h.take(); code != http.StatusOK || len(got) != 1 {
+			t.Errorf("answered %d, and the handler heard %d things; want 200 and 1", code, len(got))
+		}
+	})
 }
 
 // TestErrorsOnlyForTheSameForm: errors alone are answered only when nothing else

@@ -56,12 +56,13 @@ type Adapter struct {
 	members *reached                                   // whether a user id is a full member's
 	pause   func(context.Context, time.Duration) error // between two tries; a test may shorten it
 
-	ctx     context.Context // ends when Close gives up waiting
-	cancel  context.CancelFunc
-	mu      sync.Mutex
-	closing bool
-	slots   chan struct{} // bounds what runs after the acknowledgement
-	running sync.WaitGroup
+	ctx      context.Context // ends when Close gives up waiting
+	cancel   context.CancelFunc
+	mu       sync.Mutex
+	closing  bool
+	slots    chan struct{} // bounds what runs after the acknowledgement
+	patience time.Duration // how long an act waits for one of them
+	running  sync.WaitGroup
 }
 
 var (
@@ -72,6 +73,7 @@ var (
 const (
 	callTime  = 10 * time.Second // one call of the Web API
 	handTime  = 2500 * time.Millisecond
+	rushTime  = 300 * time.Millisecond // handTime and this are within Slack's three seconds
 	laterTime = time.Minute
 	maxSlots  = 128
 )
@@ -103,7 +105,7 @@ func New(o Options) (*Adapter, error) {
 	a := &Adapter{
 		opts: o, base: base, plain: plain,
 		replays: newReplays(), reached: newReached(), members: newReached(), pause: wait,
-		slots: make(chan struct{}, maxSlots),
+		slots: make(chan struct{}, maxSlots), patience: rushTime,
 	}
 	a.api = slackgo.New("",
 		slackgo.OptionAPIURL(base.String()+"/api/"),
@@ -187,21 +189,35 @@ func (a *Adapter) Close(ctx context.Context) error {
 }
 
 // admit takes a place in the background before the handler is called, so that
-// an act is refused whole rather than answered by nothing.
+// an act is refused whole rather than answered by nothing. In a rush it waits for one
+// for as long as Slack's three seconds allow.
 func (a *Adapter) admit() (release func(), ok bool) {
 	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.closing {
+	closing := a.closing
+	if !closing {
+		a.running.Add(1)
+	}
+	a.mu.Unlock()
+	if closing {
 		return nil, false
+	}
+	release = func() {
+		<-a.slots
+		a.running.Done()
 	}
 	select {
 	case a.slots <- struct{}{}:
+		return release, true
 	default:
-		return nil, false
 	}
-	a.running.Add(1)
-	return func() {
-		<-a.slots
-		a.running.Done()
-	}, true
+	rush := time.NewTimer(a.patience)
+	defer rush.Stop()
+	select {
+	case a.slots <- struct{}{}:
+		return release, true
+	case <-rush.C:
+	case <-a.ctx.Done():
+	}
+	a.running.Done()
+	return nil, false
 }

@@ -14,6 +14,8 @@ import (
 const (
 	jobCount = 64              // answers that may be on their way at once
 	jobTime  = 2 * time.Minute // for one of them
+
+	rushTime = 300 * time.Millisecond // how long a delivery waits for a place; Teams waits five seconds
 )
 
 // jobs are the answers that are shown after their delivery was acknowledged.
@@ -35,21 +37,31 @@ func newJobs(log *slog.Logger) *jobs {
 	return &jobs{log: log, ctx: ctx, cancel: cancel, places: make(chan struct{}, jobCount)}
 }
 
-// take reserves a place; false when there is none, or none any more. The place is
-// given back by exactly one call of run or free.
+// take reserves a place; false when there is none even after a moment, or none any more.
+// The place is given back by exactly one call of run or free.
 func (j *jobs) take() bool {
 	j.mu.Lock()
-	defer j.mu.Unlock()
 	if j.closed {
+		j.mu.Unlock()
 		return false
 	}
+	j.wg.Add(1)
+	j.mu.Unlock()
 	select {
 	case j.places <- struct{}{}:
-		j.wg.Add(1)
 		return true
 	default:
-		return false
 	}
+	rush := time.NewTimer(rushTime)
+	defer rush.Stop()
+	select {
+	case j.places <- struct{}{}:
+		return true
+	case <-rush.C:
+	case <-j.ctx.Done():
+	}
+	j.wg.Done()
+	return false
 }
 
 func (j *jobs) free() {

@@ -40,13 +40,34 @@ type head struct {
 	tx               uint64
 }
 
-// checkFile is checkLayout of a file that nobody else writes meanwhile.
+// checkFile is checkLayout of a file that nobody else writes meanwhile. Where it can be, it
+// is mapped for that: of a page with records only the keys are looked at then, and no page is
+// copied.
 func checkFile(f *os.File) error {
 	info, err := f.Stat()
 	if err != nil {
 		return err
 	}
-	return checkLayout(f, info.Size())
+	m, unmap, err := mapped(f, info.Size())
+	if err != nil {
+		return checkLayout(f, info.Size())
+	}
+	return errors.Join(guard(func() error { return checkLayout(m, info.Size()) }), unmap())
+}
+
+// memory is a file that is mapped.
+type memory []byte
+
+// ReadAt implements io.ReaderAt.
+func (m memory) ReadAt(p []byte, at int64) (int, error) {
+	if at < 0 || at >= int64(len(m)) {
+		return 0, io.EOF
+	}
+	n := copy(p, m[at:])
+	if n < len(p) {
+		return n, io.EOF
+	}
+	return n, nil
 }
 
 // checkLayout reports what would make bbolt panic, loop, or lose data. What is in
@@ -153,8 +174,8 @@ func (l *layout) read(id uint64) (page, error) {
 	if id < 2 || id >= l.head.high {
 		return page{}, damaged("page %d is named, and does not exist", id)
 	}
-	header := make([]byte, l.head.pageSize)
-	if _, err := l.file.ReadAt(header, int64(id)*l.head.pageSize); err != nil {
+	header, err := l.bytes(id, 1)
+	if err != nil {
 		return page{}, err
 	}
 	over := uint64(order.Uint32(header[12:]))
@@ -163,8 +184,7 @@ func (l *layout) read(id uint64) (page, error) {
 	}
 	all := header
 	if over > 0 {
-		all = make([]byte, (1+int64(over))*l.head.pageSize)
-		if _, err := l.file.ReadAt(all, int64(id)*l.head.pageSize); err != nil {
+		if all, err = l.bytes(id, 1+over); err != nil {
 			return page{}, err
 		}
 	}
@@ -174,6 +194,17 @@ func (l *layout) read(id uint64) (page, error) {
 		}
 	}
 	return newPage(id, all), nil
+}
+
+// bytes are those of so many pages.
+func (l *layout) bytes(id, pages uint64) ([]byte, error) {
+	at, n := int64(id)*l.head.pageSize, int64(pages)*l.head.pageSize //nolint:gosec // below the high water mark, which is in the file
+	if m, ok := l.file.(memory); ok && at+n <= int64(len(m)) {
+		return m[at : at+n], nil
+	}
+	b := make([]byte, n)
+	_, err := l.file.ReadAt(b, at)
+	return b, err
 }
 
 func newPage(id uint64, all []byte) page {
@@ -215,30 +246,38 @@ func (l *layout) branch(p page, v visit, low, high []byte) error {
 	if p.count == 0 {
 		return damaged("page %d leads nowhere", p.id)
 	}
-	keys, children := make([][]byte, p.count), make([]uint64, p.count)
 	end := p.count * branchEntry
+	if _, ok := cut(p.body, 0, end); !ok {
+		return damaged("the entries of page %d do not fit", p.id)
+	}
+	entry := func(i int) (key []byte, child uint64) {
+		e := p.body[i*branchEntry:]
+		from := i*branchEntry + int(order.Uint32(e))
+		return p.body[from : from+int(order.Uint32(e[4:]))], order.Uint64(e[8:])
+	}
+	in := within{id: p.id, low: low, high: high}
 	for i := range p.count {
 		at := i * branchEntry
-		e, ok := cut(p.body, at, branchEntry)
-		if !ok || uint64(at)+uint64(order.Uint32(e)) != uint64(end) {
+		e := p.body[at:]
+		if uint64(at)+uint64(order.Uint32(e)) != uint64(end) {
 			return damaged("the entries of page %d do not fit", p.id)
 		}
-		size := int(order.Uint32(e[4:]))
-		if keys[i], ok = cut(p.body, end, size); !ok {
+		key, ok := cut(p.body, end, int(order.Uint32(e[4:])))
+		if !ok {
 			return damaged("a key of page %d lies outside of it", p.id)
 		}
-		children[i] = order.Uint64(e[8:])
-		end += size
-	}
-	if err := ascending(p.id, keys, low, high); err != nil {
-		return err
-	}
-	for i, child := range children {
-		below := high
-		if i+1 < len(keys) {
-			below = keys[i+1]
+		if err := in.next(key); err != nil {
+			return err
 		}
-		if err := l.tree(child, v, keys[i], below); err != nil {
+		end += len(key)
+	}
+	for i := range p.count {
+		key, child := entry(i)
+		below := high
+		if i+1 < p.count {
+			below, _ = entry(i + 1)
+		}
+		if err := l.tree(child, v, key, below); err != nil {
 			return err
 		}
 	}
@@ -247,7 +286,7 @@ func (l *layout) branch(p page, v visit, low, high []byte) error {
 
 // leaf returns where the records of the page end.
 func (l *layout) leaf(p page, v visit, low, high []byte) (end int, err error) {
-	keys := make([][]byte, p.count)
+	in := within{id: p.id, low: low, high: high}
 	end = p.count * leafEntry
 	for i := range p.count {
 		at := i * leafEntry
@@ -260,13 +299,15 @@ func (l *layout) leaf(p page, v visit, low, high []byte) (end int, err error) {
 		if !ok {
 			return 0, damaged("a record of page %d lies outside of it", p.id)
 		}
-		keys[i] = record[:ksize]
 		if err := v(p.id, order.Uint32(e), record[ksize:]); err != nil {
+			return 0, err
+		}
+		if err := in.next(record[:ksize]); err != nil {
 			return 0, err
 		}
 		end += len(record)
 	}
-	return end, ascending(p.id, keys, low, high)
+	return end, nil
 }
 
 // bucket checks a record of the root, and all that is below it.
@@ -336,15 +377,19 @@ func cut(b []byte, pos, size int) ([]byte, bool) {
 	return b[pos : pos+size], true
 }
 
-func ascending(id uint64, keys [][]byte, low, high []byte) error {
-	for i, k := range keys {
-		switch {
-		case i > 0 && bytes.Compare(keys[i-1], k) >= 0,
-			low != nil && bytes.Compare(k, low) < 0,
-			high != nil && bytes.Compare(k, high) >= 0:
-			return damaged("the keys of page %d are out of order", id)
-		}
+// within checks that the keys of a page ascend, from low (if any) to below high (if any).
+type within struct {
+	id        uint64
+	low, high []byte
+	last      []byte
+	any       bool
+}
+
+func (w *within) next(key []byte) error {
+	if w.any && bytes.Compare(w.last, key) >= 0 || w.low != nil && bytes.Compare(key, w.low) < 0 || w.high != nil && bytes.Compare(key, w.high) >= 0 {
+		return damaged("the keys of page %d are out of order", w.id)
 	}
+	w.last, w.any = key, true
 	return nil
 }
 

@@ -57,20 +57,27 @@ func (g *gate) refuse(w http.ResponseWriter, status int, reason, sentence string
 	http.Error(w, sentence, status)
 }
 
+// safe are headers by their canonical names. Nobody changes the values: who sets such a
+// header puts another value in its place.
+var safe = []struct {
+	name  string
+	value []string
+}{
+	{"Content-Security-Policy", []string{"default-src 'none'; form-action 'none'; frame-ancestors 'none'; base-uri 'none'"}},
+	{"Referrer-Policy", []string{"no-referrer"}},
+	{"Cache-Control", []string{"no-store"}},
+	{"X-Content-Type-Options", []string{"nosniff"}},
+	{"X-Frame-Options", []string{"DENY"}},
+	{"Cross-Origin-Opener-Policy", []string{"same-origin"}},
+	{"Cross-Origin-Resource-Policy", []string{"same-origin"}},
+}
+
 // secure sets what every answer has, also those that no page wrote: an answer is
 // for one reader, is what its type says, runs nothing and stands in no frame. The
 // pages name their own style on top of that.
 func secure(h http.Header, https bool) {
-	for name, value := range map[string]string{
-		"Content-Security-Policy":      "default-src 'none'; form-action 'none'; frame-ancestors 'none'; base-uri 'none'",
-		"Referrer-Policy":              "no-referrer",
-		"Cache-Control":                "no-store",
-		"X-Content-Type-Options":       "nosniff",
-		"X-Frame-Options":              "DENY",
-		"Cross-Origin-Opener-Policy":   "same-origin",
-		"Cross-Origin-Resource-Policy": "same-origin",
-	} {
-		h.Set(name, value)
+	for _, f := range safe {
+		h[f.name] = f.value
 	}
 	if https {
 		h.Set("Strict-Transport-Security", "max-age=31536000")
