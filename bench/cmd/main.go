@@ -2,7 +2,7 @@
 // SDKs, a bare handler in Go, and the goals of its design. Each part starts the real
 // `belay serve` in a process of its own, and the services around it, simulated, in this one.
 //
-//	go run ./bench/cmd              everything; twelve to fourteen minutes on two cores
+//	go run ./bench/cmd              everything; a quarter of an hour on two cores
 //	go run ./bench/cmd slack due    some parts
 //	go run ./bench/cmd -list        what there is
 //

@@ -16,7 +16,7 @@ import (
 // memory measures Belay's anonymous memory: what the kernel counts as its own, without the
 // pages of the database and of the program.
 func (b *bench) memory() error {
-	most := 40_000
+	most := 30_000
 	if b.quick {
 		most = 10_000
 	}

@@ -234,7 +234,7 @@ func letters(r rune) rune {
 
 // slack measures acknowledgements.
 func (b *bench) slack() error {
-	most := 120_000
+	most := 70_000
 	if b.quick {
 		most = 20_000
 	}

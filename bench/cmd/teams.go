@@ -60,7 +60,7 @@ func decided(a answer) bool {
 
 // teams measures the answer to a press.
 func (b *bench) teams() error {
-	most := 80_000
+	most := 50_000
 	if b.quick {
 		most = 15_000
 	}

@@ -52,7 +52,7 @@ func (b *bench) dueWith(waiting, ripe int) (row []string, cost float64, err erro
 	if err != nil {
 		return nil, 0, err
 	}
-	wait := 20*time.Second + time.Duration(waiting)*1500*time.Microsecond // until a start has counted them
+	wait := 20*time.Second + time.Duration(waiting)*time.Millisecond // until a start has counted them
 	err = errors.Join(s.link(b.ctx), s.pending(b.ctx, waiting, func(n int) string { return guid('c', n) }, func(n int) string { return guid('b', n) }))
 	at := time.Now().Add(wait).UTC()
 	if err == nil {
@@ -92,7 +92,7 @@ func (b *bench) dueWith(waiting, ripe int) (row []string, cost float64, err erro
 
 // settle waits until a start is over: what it reads and counts then is no idle cost.
 func settle(p *process) {
-	for quiet, before, end := 0, p.cpu(), time.Now().Add(75*time.Second); quiet < 2 && time.Now().Before(end); {
+	for quiet, before, end := 0, p.cpu(), time.Now().Add(40*time.Second); quiet < 2 && time.Now().Before(end); {
 		time.Sleep(time.Second)
 		now := p.cpu()
 		if now-before < 30*time.Millisecond {

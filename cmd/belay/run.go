@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
 	"os/signal"
 	"runtime"
 	"runtime/debug"
@@ -111,18 +110,8 @@ type serveCommand struct {
 	Check  bool   `help:"Check the configuration and exit."`
 }
 
-// collectLess has garbage collected less often than Go would by itself: what Belay keeps
-// is small, so that this costs some megabytes in a busy moment and saves processor time. Whoever
-// sets GOGC decides.
-func collectLess() {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(150)
-	}
-}
-
 // Run serves until it is told to stop.
 func (c *serveCommand) Run(i *invocation) error {
-	collectLess()
 	cfg, err := app.Load(c.Config, i.environ)
 	if err != nil {
 		return err
