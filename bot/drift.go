@@ -301,3 +301,11 @@ func (b *Bot) DriftHistory(ctx context.Context, each func(Acceptance) error) err
 		return driftHistory.Scan(tx, "", "", func(_ string, a Acceptance) error { return each(a) })
 	})
 }
+
+// Title says what a drift is about, in one line.
+func (d Drift) Title() string { return d.title() }
+
+// Title says what was accepted, in one line.
+func (a Acceptance) Title() string {
+	return Drift{Change: a.Change, First: a.First, Weaker: a.Change.Weaker}.title()
+}

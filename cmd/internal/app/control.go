@@ -51,6 +51,9 @@ var operations = map[string]operation{
 	"/store/restored":  restoredStore,
 	"/store/verify":    verifyStore,
 	"/posture/days":    postureDays,
+	"/drift/show":      showDrift,
+	"/drift/export":    exportDrift,
+	"/drift/history":   driftHistory,
 }
 
 // operator is whoever ran a command, as the machine knows them.
