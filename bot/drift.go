@@ -178,18 +178,14 @@ func (b *Bot) putDrift(tx store.Tx, d Drift) error {
 	return b.post(tx, Bulletin{ID: driftPost(d.ID), Event: NoticeDrift, Severity: d.severity(), Role: d.role(), Requester: about, Card: b.project.driftCard(d), At: d.Found})
 }
 
-// getDrift reads a document by what a button brought: the id, and how often it had changed
-// again. An id that no store would take as a key names none.
-func getDrift(tx store.Tx, button string) (d Drift, turns int, err error) {
-	id, turn, _ := strings.Cut(button, ".")
+// getDrift reads a document by what a button brought. An id that no store would take as a
+// key names none.
+func getDrift(tx store.Tx, button string) (Drift, error) {
+	id, _, _ := strings.Cut(button, ".")
 	if id == "" || len(id) > maxID {
-		return d, 0, store.ErrNotFound
+		return Drift{}, store.ErrNotFound
 	}
-	if turns, err = strconv.Atoi(turn); err != nil {
-		return d, 0, store.ErrNotFound
-	}
-	d, err = drifts.Get(tx, id)
-	return d, turns, err
+	return drifts.Get(tx, id)
 }
 
 // button is what the buttons of the card bring: what is accepted is what the card shows.

@@ -21,8 +21,7 @@ func (b *Bot) driftPress(ctx context.Context, in Inbound, a actor, p Press) (Rep
 	var d Drift
 	at := b.o.Now().UTC()
 	err := b.o.Store.Update(ctx, func(tx store.Tx) (err error) {
-		var turns int
-		if d, turns, err = getDrift(tx, p.ID); err != nil {
+		if d, err = getDrift(tx, p.ID); err != nil {
 			return err
 		}
 		state, err := driftState.Get(tx, driftStateKey)
@@ -41,7 +40,7 @@ func (b *Bot) driftPress(ctx context.Context, in Inbound, a actor, p Press) (Rep
 			return nil // the card says what became of it
 		case d.In != "":
 			return store.ErrNotFound // it has no card
-		case turns != d.Turns:
+		case p.ID != d.button():
 			return refuse(CodeInvalid, sayDriftChanged)
 		}
 		if d.One.ID != "" && (!containsFold(state.Viewers, d.One.ID) || own(all, d.One.ID)) {
