@@ -40,7 +40,9 @@ type sandbox struct {
 	calls  tally
 	done   answered
 	signOn bool // Teams signs people in by itself
-	log    *slog.Logger
+	// compares says that the tenant is compared with what was accepted.
+	compares bool
+	log      *slog.Logger
 
 	servers []served
 	urls    map[string]string // by the name of the listener
@@ -81,6 +83,9 @@ type manners struct {
 	teams  teamstest.Unkind
 	signOn []string // how people are signed in at Teams, such as pwd and mfa; none: no single sign-on
 	apart  bool     // and their clients bring their tokens only when a test has them do it
+	// compares has Belay read the tenant again and again, and compare it with what was
+	// accepted: in the demonstration, and where a test is about that.
+	compares bool
 	// certificate is what Belay proves itself to Entra with instead of a secret: a PEM
 	// file with its key, and what Entra knows of it.
 	certificate string
@@ -209,7 +214,7 @@ func onLoopback(address string) error {
 
 // simulate makes the worlds outside the product.
 func (s *sandbox) simulate(m manners) (err error) {
-	s.signOn, s.certificate = len(m.signOn) > 0, m.certificate
+	s.signOn, s.certificate, s.compares = len(m.signOn) > 0, m.certificate, m.compares
 	unhandled := func(what string) { s.log.Error("the sandbox does not simulate this", "what", what) }
 	if m.tenant == nil {
 		m.tenant = pimtest.Kind()
@@ -288,8 +293,9 @@ func (s *sandbox) config() app.Config {
 			{Name: "no news", Roles: []string{"Message Center Reader"}, Silent: true},
 			{Name: "every hour in one card", Events: []string{"asked", "approved", "denied", "activated", "extended", "ended", "failed"},
 				To: []string{"slack:" + slackDigest, "teams:" + teamsDigest}, Digest: "hourly", Continue: true}}},
-		Posture:  app.Posture{Digest: "none"}, // and no day's numbers: its days pass in seconds
-		Security: app.Security{Channels: []string{"slack:" + slackSecurity, "teams:" + teamsSecurity}, Viewers: []string{securityLead}},
+		Posture:  app.Posture{Digest: "none", AzureScopes: []string{azureContoso}}, // and no day's numbers: its days pass in seconds
+		Drift:    s.drift(),
+		Security: app.Security{Channels: []string{"slack:" + slackSecurity, "teams:" + teamsSecurity}, Viewers: []string{securityLead, cast[1].OID, cast[5].OID}}, // Carol, Bob and Frank
 	}
 }
 

@@ -1,92 +1,44 @@
 package pimtest
 
 import (
-	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/google/uuid"
 )
 
-// What administrators do in the portal. Source of the activities: "Microsoft Entra audit log
-// activity reference".
+// The activities of who makes somebody eligible, as Microsoft's audit log activity
+// reference spells them.
 const (
-	didChangeSettings = "Update role setting in PIM"
 	didMakeEligible   = "Add eligible member to role in PIM completed (permanent)"
 	didRemoveEligible = "Remove eligible member from role in PIM completed (permanent)"
-	didAssign         = "Add member to role in PIM completed (permanent)"
 )
 
-// PortalSettings changes the settings of a directory role, as an administrator of roles.
-func (t *Tenant) PortalSettings(admin, role string, edit func(*Policy)) error {
-	role = strings.ToLower(role)
-	return t.administrator(admin, role, func(by who) error {
-		r := t.w.Roles[role]
-		if r == nil {
-			return fmt.Errorf("pimtest: no role %s", role)
-		}
-		changed := *r
-		edit(&changed.Policy)
-		t.w.Roles[role] = &changed
-		t.log(AuditEntry{Time: t.now(), Actor: by.id, ActorKind: by.kind, Activity: didChangeSettings, Kind: kindRole, Role: role, Scope: "/"})
-		return nil
-	})
-}
-
-// PortalEligible makes somebody eligible for a directory role without an end, as an
-// administrator of roles.
-func (t *Tenant) PortalEligible(admin, principal, role string) error {
-	principal, role = strings.ToLower(principal), strings.ToLower(role)
-	return t.administrator(admin, role, func(by who) error {
-		if err := t.known(principal, role, "/"); err != nil {
-			return err
-		}
-		t.addEligible(eligibility{ID: uuid.NewString(), Kind: kindRole, Principal: principal, Role: role, Scope: "/"})
-		t.log(AuditEntry{Time: t.now(), Actor: by.id, ActorKind: by.kind, Activity: didMakeEligible, Target: principal, Kind: kindRole, Role: role, Scope: "/"})
-		return nil
-	})
+// PortalEligible makes a user or group eligible for a directory role without an end.
+func (t *Tenant) PortalEligible(admin, principal, role, scope string) error {
+	return t.eligibility(admin, principal, role, scope, didMakeEligible, func(e eligibility) { t.addEligible(e) })
 }
 
 // PortalNotEligible takes that back.
-func (t *Tenant) PortalNotEligible(admin, principal, role string) error {
-	principal, role = strings.ToLower(principal), strings.ToLower(role)
-	return t.administrator(admin, role, func(by who) error {
-		kept := t.w.Eligibilities[:0]
-		for _, e := range t.w.Eligibilities {
-			if e.Kind != kindRole || e.Principal != principal || e.Role != role || e.Scope != "/" {
-				kept = append(kept, e)
-			}
-		}
-		t.w.Eligibilities = kept
-		t.log(AuditEntry{Time: t.now(), Actor: by.id, ActorKind: by.kind, Activity: didRemoveEligible, Target: principal, Kind: kindRole, Role: role, Scope: "/"})
-		return nil
+func (t *Tenant) PortalNotEligible(admin, principal, role, scope string) error {
+	return t.eligibility(admin, principal, role, scope, didRemoveEligible, func(e eligibility) {
+		t.w.Eligibilities = slices.DeleteFunc(t.w.Eligibilities, func(o *eligibility) bool {
+			return o.Kind == e.Kind && o.Principal == e.Principal && o.Role == e.Role && o.Scope == e.Scope
+		})
 	})
 }
 
-// PortalAssign gives somebody a directory role for good, as an administrator of roles.
-func (t *Tenant) PortalAssign(admin, principal, role string) error {
+func (t *Tenant) eligibility(admin, principal, role, scope, activity string, do func(eligibility)) error {
 	principal, role = strings.ToLower(principal), strings.ToLower(role)
-	return t.administrator(admin, role, func(by who) error {
-		if err := t.known(principal, role, "/"); err != nil {
-			return err
-		}
-		if t.w.assigned(principal, kindRole, role, "/") == nil {
-			t.w.Assignments = append(t.w.Assignments, &assignment{ID: packedID(role, principal, "/"), Kind: kindRole, Principal: principal, Role: role, Scope: "/", Start: t.now()})
-		}
-		t.log(AuditEntry{Time: t.now(), Actor: by.id, ActorKind: by.kind, Activity: didAssign, Target: principal, Kind: kindRole, Role: role, Scope: "/"})
-		return nil
-	})
-}
-
-// administrator lets somebody do what takes an administrator of roles.
-func (t *Tenant) administrator(admin, role string, deed func(by who) error) error {
-	return t.change(func() error {
-		admin = strings.ToLower(admin)
-		if u := t.w.Users[admin]; u == nil || u.Disabled {
-			return fmt.Errorf("pimtest: no enabled user %s", admin)
-		}
-		if !t.w.administers(admin, kindRole, role, "/", t.now()) {
+	return t.portal(admin, func(a asker) *GraphError {
+		switch {
+		case t.known(principal, role, scope) != nil:
+			return refusal("RoleNotFound")
+		case !t.w.administers(a.id, kindRole, role, scope, t.now()):
 			return refusal("Authorization_RequestDenied")
 		}
-		return deed(who{admin, ByUser})
+		do(eligibility{ID: uuid.NewString(), Kind: kindRole, Principal: principal, Role: role, Scope: scope})
+		t.log(AuditEntry{Time: t.now(), Actor: a.id, ActorKind: a.kind, Activity: activity, Target: principal, Kind: kindRole, Role: role, Scope: scope})
+		return nil
 	})
 }

@@ -59,7 +59,7 @@ type App struct {
 	people  *signin.Client
 	links   *bot.Links
 	bot     *bot.Bot
-	groups  expander      // opens groups into people
+	members func(ctx context.Context, group string) ([]string, error)
 	targets []Destination // of the audit trail
 	feeds   []*feed.Feed
 	slack   *slack.Adapter
@@ -272,7 +272,7 @@ func (a *App) wire(client *http.Client, now func() time.Time) error {
 	if err != nil {
 		return err
 	}
-	h.bot, a.people, a.links, a.finders, a.groups = a.bot, people, links, finders, roles
+	h.bot, a.people, a.links, a.finders, a.members = a.bot, people, links, finders, roles.Members
 	mux := http.NewServeMux()
 	if a.slack != nil {
 		a.slack.Register(mux)

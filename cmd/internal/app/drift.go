@@ -149,26 +149,21 @@ func (a *App) compare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	viewers, err := a.viewers(limited)
-	if err != nil {
-		return err
-	}
-	return errors.Join(a.bot.TakeDrift(limited, r, viewers), a.bot.NameDrift(limited))
+	return errors.Join(a.bot.TakeDrift(limited, r, a.viewers(limited)), a.bot.NameDrift(limited))
 }
 
 // viewers are the object ids of everybody whom security.viewers names. Whom it names
 // directly does not hang on whether groups can be read.
-func (a *App) viewers(ctx context.Context) ([]string, error) {
-	ids := make([]string, 0, len(a.cfg.Security.Viewers))
+func (a *App) viewers(ctx context.Context) (ids []string) {
 	for _, id := range a.cfg.Security.Viewers {
 		ids = append(ids, strings.ToLower(id))
+		in, err := a.members(ctx, id)
+		if err != nil && pim.CodeOf(err) != pim.CodeNotFound { // a person is no group
+			a.log.Warn("a group of security.viewers cannot be read: its members cannot accept changes now", "id", id, "error", err)
+		}
+		for _, member := range in {
+			ids = append(ids, strings.ToLower(member))
+		}
 	}
-	in, _, err := a.groups.Expand(ctx, nil, a.cfg.Security.Viewers)
-	if err != nil {
-		a.log.Warn("the groups of security.viewers cannot be read: their members cannot accept changes now", "error", err)
-	}
-	for _, p := range in {
-		ids = append(ids, strings.ToLower(p.ID))
-	}
-	return ids, nil
+	return ids
 }
