@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -30,7 +31,7 @@ func (s *sandbox) isWeak(role string) bool {
 
 // driftChapter is about settings that became weaker than they were accepted: two people
 // have to accept them, in whichever chat.
-func (s *sandbox) driftChapter(bob, frank person) []step {
+func (s *sandbox) driftChapter(bob, frank person, link *regexp.Regexp) []step {
 	if !s.compares {
 		return nil
 	}
@@ -41,8 +42,19 @@ func (s *sandbox) driftChapter(bob, frank person) []step {
 		}
 		return s.teamsWaits(ctx, bob.Key, teamsSecurity, words...)
 	}
+	his := s.slack.DM(frank.Slack)
 	return []step{
-		{"Frank accepts the tenant as it was read first, as the baseline", func() bool { return s.slackShows(slackSecurity, first, "Accepted by Frank Fox") },
+		{"Frank, of the security team, links his account", func() bool { return s.slackShows(his, "You are linked") },
+			func(ctx context.Context) error {
+				var err error
+				for range 10 { // as people do who are told to try again
+					if err = s.linksOnce(ctx, frank, his, link); err == nil {
+						return s.slackWaits(ctx, his, "You are linked", frank.upn())
+					}
+				}
+				return err
+			}},
+		{"he accepts the tenant as it was read first, as the baseline", func() bool { return s.slackShows(slackSecurity, first, "Accepted by Frank Fox") },
 			func(ctx context.Context) error {
 				if err := s.pressesIn(ctx, slackSecurity, frank, "accept", first); err != nil {
 					return err

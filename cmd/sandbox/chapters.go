@@ -46,7 +46,7 @@ func (s *sandbox) chapters(alice, bob, carol person, link *regexp.Regexp) []step
 				}},
 		},
 		s.notMeChapter(alice, bob, carol, dm, link),
-		s.driftChapter(bob, cast[5]),
+		s.driftChapter(bob, cast[5], link),
 		[]step{
 			{"all this was written by people, and nothing by an application", nil,
 				func(context.Context) error { return s.onlyPeople() }},
