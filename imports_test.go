@@ -45,7 +45,7 @@ var allowed = map[string][]string{
 	"store/postgres/postgrestest": {},
 	"adapters/slack/slacktest":    {},
 	"adapters/teams/teamstest":    {},
-	"bot/bottest":                 {"bot", "pim", "store", "store/trail"},
+	"bot/bottest":                 {"bot", "pim", "pim/drift", "store", "store/trail"},
 	"store/storetest":             {"store"},
 	"adapters/adaptertest":        {"bot", "bot/bottest", "pim"},
 }

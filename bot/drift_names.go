@@ -164,3 +164,29 @@ func about(t pim.Trace, e drift.Entry) bool {
 	}
 	return strings.EqualFold(t.Assignment.Role, e.Role) || t.RoleName != "" && strings.EqualFold(t.RoleName, e.RoleName)
 }
+
+// mostNames is how many approvers are looked up for one reading.
+const mostNames = 12
+
+// approverNames looks up who the approvers are that a policy has more or fewer of.
+func (b *Bot) approverNames(ctx context.Context, changes []drift.Change, known map[string]bool) map[string]string {
+	names := map[string]string{}
+	for _, c := range changes {
+		for _, f := range c.Fields {
+			if f.Name != drift.Approvers || known[c.Key] {
+				continue
+			}
+			dropped, added := drift.Members(f.Before, f.After)
+			for _, id := range slices.Concat(dropped, added) {
+				if _, done := names[id]; done || len(names) >= mostNames {
+					continue
+				}
+				names[id] = id
+				if p, err := b.o.Directory.Principal(ctx, id); err == nil {
+					names[id] = personName(p)
+				}
+			}
+		}
+	}
+	return names
+}

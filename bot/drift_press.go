@@ -175,7 +175,7 @@ func (b *Bot) listDrift(in Inbound, a actor) (Reply, Later) {
 		c := driftsCard(state, open)
 		reply := Reply{Card: &c}
 		for _, d := range open[:min(len(open), mostDrifts)] {
-			reply.More = append(reply.More, b.project.driftCard(d))
+			reply.More = append(reply.More, b.project.DriftCard(d))
 		}
 		return reply
 	}

@@ -109,37 +109,44 @@ func (a *App) watchDrift(ctx context.Context) {
 	}
 }
 
-// drifted reads the tenant and takes that in, if it is time to and no other replica is at
-// it. It says whether it did.
+// drifted reads the tenant and takes that in, if it is this replica's turn. It says whether
+// it did.
 func (a *App) drifted(ctx context.Context) (bool, error) {
+	mine, err := a.driftTurn(ctx)
+	if err != nil || !mine {
+		return false, err
+	}
+	return true, errors.Join(a.compare(ctx), a.endDriftTurn(context.WithoutCancel(ctx)))
+}
+
+// driftTurn takes the turn, where it is time to and no other replica has it.
+func (a *App) driftTurn(ctx context.Context) (mine bool, err error) {
 	now := a.now().UTC()
-	mine := false
-	err := a.sealed.Update(ctx, func(tx store.Tx) error {
+	err = a.sealed.Update(ctx, func(tx store.Tx) error {
 		mine = false
 		t, err := driftTurns.Get(tx, "turn")
 		switch {
 		case err != nil && !errors.Is(err, store.ErrNotFound):
 			return err
+		case t.Owner == "" && now.Before(t.Next):
+			return nil
 		case t.Owner != "" && t.Owner != a.owner && now.Before(t.Until):
 			return nil
-		case now.Before(t.Next) && (t.Owner == "" || t.Owner != a.owner):
-			return nil
 		}
-		mine = true
+		mine = true // also where an earlier process of this one, or another one, was killed with it
 		return driftTurns.Put(tx, "turn", driftTurn{Owner: a.owner, Until: now.Add(oneDrift), Next: now.Add(a.cfg.Drift.Every)})
 	})
-	if err != nil || !mine {
-		return false, err
-	}
-	err = a.compare(ctx)
-	ended := a.sealed.Update(context.WithoutCancel(ctx), func(tx store.Tx) error {
+	return mine, err
+}
+
+func (a *App) endDriftTurn(ctx context.Context) error {
+	return a.sealed.Update(ctx, func(tx store.Tx) error {
 		t, err := driftTurns.Get(tx, "turn")
 		if err != nil || t.Owner != a.owner {
 			return err
 		}
 		return driftTurns.Put(tx, "turn", driftTurn{Next: t.Next})
 	})
-	return true, errors.Join(err, ended)
 }
 
 func (a *App) compare(ctx context.Context) error {
