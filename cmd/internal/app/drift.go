@@ -87,8 +87,14 @@ type driftTurn struct {
 
 var driftTurns = store.NewBucket[driftTurn]("drift-turn")
 
-// oneDrift is how long a reading may take before another replica may begin it anew.
-const oneDrift = 30 * time.Minute
+// A reading may take oneDrift. Who reads says so again and again, so that another replica
+// goes on a driftLease after that one was killed; where both read after all, what is told is
+// told once.
+const (
+	oneDrift   = 30 * time.Minute
+	driftLease = 2 * time.Minute
+	holdDrift  = 30 * time.Second
+)
 
 // watchDrift compares the tenant with what was accepted, by one replica at a time.
 func (a *App) watchDrift(ctx context.Context) {
@@ -116,7 +122,40 @@ func (a *App) drifted(ctx context.Context) (bool, error) {
 	if err != nil || !mine {
 		return false, err
 	}
-	return true, errors.Join(a.compare(ctx), a.endDriftTurn(context.WithoutCancel(ctx)))
+	held, stop := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		a.holdDriftTurn(held)
+	}()
+	err = a.compare(ctx)
+	stop()
+	<-done
+	return true, errors.Join(err, a.endDriftTurn(context.WithoutCancel(ctx)))
+}
+
+// holdDriftTurn keeps the turn until ctx ends. Where it cannot, another replica reads too.
+func (a *App) holdDriftTurn(ctx context.Context) {
+	again := time.NewTicker(holdDrift)
+	defer again.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-again.C:
+		}
+		err := a.sealed.Update(ctx, func(tx store.Tx) error {
+			t, err := driftTurns.Get(tx, "turn")
+			if err != nil || t.Owner != a.owner {
+				return err
+			}
+			t.Until = a.now().UTC().Add(driftLease)
+			return driftTurns.Put(tx, "turn", t)
+		})
+		if err != nil && ctx.Err() == nil {
+			a.log.Warn("the turn to read the tenant could not be kept", "error", err)
+		}
+	}
 }
 
 // driftTurn takes the turn, where it is time to and no other replica has it.
@@ -134,7 +173,7 @@ func (a *App) driftTurn(ctx context.Context) (mine bool, err error) {
 			return nil
 		}
 		mine = true // also where an earlier process of this one, or another one, was killed with it
-		return driftTurns.Put(tx, "turn", driftTurn{Owner: a.owner, Until: now.Add(oneDrift), Next: now.Add(a.cfg.Drift.Every)})
+		return driftTurns.Put(tx, "turn", driftTurn{Owner: a.owner, Until: now.Add(driftLease), Next: now.Add(a.cfg.Drift.Every)})
 	})
 	return mine, err
 }
