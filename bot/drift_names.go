@@ -1,8 +1,10 @@
 package bot
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -78,12 +80,21 @@ func (b *Bot) nameAll(ctx context.Context, edits Edits, all []Drift) error {
 	var errs []error
 	for page := range slices.Chunk(all, driftPage) {
 		errs = append(errs, b.o.Store.Update(ctx, func(tx store.Tx) error {
+			batches := map[string][]pim.Principal{}
 			for _, d := range page {
 				by := d.editors(lines)
 				if len(by) == 0 && blind == blindSilent && now.Sub(d.Found) < editsLate {
 					continue
 				}
 				if err := b.nameDrift(tx, d.ID, d.Turns, by, blind); err != nil {
+					return err
+				}
+				if d.In != "" && len(by) > 0 {
+					batches[d.In] = together(batches[d.In], by)
+				}
+			}
+			for _, id := range slices.Sorted(maps.Keys(batches)) {
+				if err := b.nameBatch(tx, id, batches[id]); err != nil {
 					return err
 				}
 			}
@@ -94,7 +105,7 @@ func (b *Bot) nameAll(ctx context.Context, edits Edits, all []Drift) error {
 		return err
 	}
 	for _, d := range all {
-		b.kick(b.bulletinID(driftPost(d.ID)), false)
+		b.kick(b.bulletinID(driftPost(cmp.Or(d.In, d.ID))), false)
 	}
 	return nil
 }
@@ -112,6 +123,30 @@ func (b *Bot) nameDrift(tx store.Tx, id string, turns int, by []pim.Principal, b
 		d.One, d.OneAt = pim.Principal{}, time.Time{}
 	}
 	return errors.Join(driftUnnamed.Delete(tx, id), b.putDrift(tx, d))
+}
+
+// nameBatch adds to a card that stands for many who made some of them.
+func (b *Bot) nameBatch(tx store.Tx, id string, by []pim.Principal) error {
+	d, err := drifts.Get(tx, id)
+	if err != nil || d.Many == nil {
+		return ignoreMissing(err)
+	}
+	d.By = together(d.By, by)
+	if d.open() && d.made(d.One.ID) {
+		d.One, d.OneAt = pim.Principal{}, time.Time{}
+	}
+	return b.putDrift(tx, d)
+}
+
+// together are the people of two lists, each once.
+func together(a, b []pim.Principal) []pim.Principal {
+	all := slices.Clone(a)
+	for _, p := range b {
+		if !slices.ContainsFunc(all, func(o pim.Principal) bool { return strings.EqualFold(o.ID, p.ID) }) {
+			all = append(all, p)
+		}
+	}
+	return all
 }
 
 // made says whether somebody made the change, as far as the log told.
@@ -135,8 +170,8 @@ func (d Drift) editors(lines []pim.Trace) (by []pim.Principal) {
 		if t.At.Before(d.window()) || t.At.After(d.Found.Add(editsOverlap)) || !d.is(t.What) || !about(t, e) {
 			continue
 		}
-		if t.By.ID != "" && !slices.ContainsFunc(by, func(p pim.Principal) bool { return strings.EqualFold(p.ID, t.By.ID) }) {
-			by = append(by, t.By)
+		if t.By.ID != "" {
+			by = together(by, []pim.Principal{t.By})
 		}
 	}
 	return by

@@ -15,6 +15,13 @@ import (
 	"github.com/belaybot/belay/store/trail"
 )
 
+// kicks has the card of a document looked at; others have none of their own.
+func (t *take) kicks(d Drift) {
+	if d.In == "" {
+		t.kick = append(t.kick, d.ID)
+	}
+}
+
 // begin makes a document. The same one twice is one.
 func (t *take) begin(tx store.Tx, d Drift) error {
 	switch _, err := drifts.Get(tx, d.ID); {
@@ -33,7 +40,7 @@ func (t *take) begin(tx store.Tx, d Drift) error {
 			return err
 		}
 	}
-	t.kick = append(t.kick, d.ID)
+	t.kicks(d)
 	return errors.Join(t.b.putDrift(tx, d), t.b.driftHeard(tx, d, trail.DriftFound, trail.Actor{Platform: fromBelay}, d.what(), "", t.r.At, nil))
 }
 
@@ -122,7 +129,7 @@ func (t *take) lookAt(tx store.Tx, key string) (d Drift, what outcome, err error
 		what, reason, d.Back = wentBack, "as-it-was", t.r.At
 		err = driftRefs.Put(tx, t.b.driftKey(key), driftRef{Told: ref.Told})
 	}
-	t.kick = append(t.kick, d.ID)
+	t.kicks(d)
 	return d, what, errors.Join(err, t.b.putDrift(tx, d), t.b.driftHeard(tx, d, trail.DriftFound, trail.Actor{Platform: fromBelay}, d.what(), reason, t.r.At, nil))
 }
 

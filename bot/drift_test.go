@@ -346,7 +346,14 @@ func TestManyChangesAtOnceAreOneCard(t *testing.T) {
 		w.tenant.Settings[2+n].Justification = true
 	}
 	w.reads()
-	m = w.sees(w.slack, "C-ops", title, "As they were again: 10 of 500")
+	at := w.now().UTC().Add(-10 * time.Minute)
+	w.log.mu.Lock()
+	for n := range 500 {
+		w.log.lines = append(w.log.lines, pim.Trace{At: at, What: pim.TraceSettings, Assignment: pim.Assignment{Kind: pim.EntraRole, Role: fmt.Sprintf("role-%03d", n)}, By: people["dave"]})
+	}
+	w.log.mu.Unlock()
+	w.reads()
+	m = w.sees(w.slack, "C-ops", title, "As they were again: 10 of 500", "Changed by: Dave Davis")
 	w.inChannel("alice", m, "Accept")
 	w.rests()
 	w.inChannel("carol", w.sees(w.slack, "C-ops", title, "[Confirm]"), "Confirm")

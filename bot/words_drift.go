@@ -132,6 +132,11 @@ func (p Projection) DriftCard(d Drift) Card {
 		if d.Many.Back > 0 {
 			c.Facts = append(c.Facts, Fact{Name: "As they were again", Value: fmt.Sprintf("%d of %d", d.Many.Back, len(d.Many.IDs))})
 		}
+		if by := d.by(); by != "" {
+			c.Facts = append(c.Facts, Fact{Name: "Changed by", Value: by})
+		} else if d.open() {
+			c.Note = sayWhoLater
+		}
 	default:
 		kind = d.Change.Entry().Kind
 		c.Facts = append(c.Facts, d.facts()...)
