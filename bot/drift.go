@@ -59,6 +59,7 @@ type FirstSeen struct {
 	Settings    int      `json:"settings"`
 	Assignments int      `json:"assignments"`
 	Titles      []string `json:"titles,omitempty"` // of a few
+	Unseen      []string `json:"unseen,omitempty"` // what is not in it, in sentences
 }
 
 // Batch stands for many changes that were found at once.
@@ -86,6 +87,10 @@ type Baseline struct {
 	Unseen   []string  `json:"unseen,omitempty"`   // what could not be seen then, in sentences
 	Viewers  []string  `json:"viewers,omitempty"`  // object ids of who might accept then
 	Accepted bool      `json:"accepted,omitempty"` // somebody accepted the first one
+	// Missing is what cannot be seen for want of a permission, and Blind since when the
+	// channels know; zero: there was nothing to tell.
+	Missing []string  `json:"missing,omitempty"`
+	Blind   time.Time `json:"blind,omitzero"`
 }
 
 // driftRef says of an entry which document is open about it, and how many there were.

@@ -143,6 +143,9 @@ func (t *take) grow(ctx context.Context, found drift.Result) error {
 	}
 	var early, last []drift.Entry
 	seen := FirstSeen{All: t.first}
+	if t.first {
+		seen.Unseen, _ = t.unseen()
+	}
 	for _, e := range found.Fresh {
 		switch e.What {
 		case drift.Covered:
@@ -192,17 +195,42 @@ func (t *take) over(ctx context.Context, keys []string) error {
 	return t.pages(ctx, keys, func(tx store.Tx, key string) error { return driftBase.Delete(tx, t.b.driftKey(key)) })
 }
 
-// done records that the reading was taken in.
+// unseen is what the reading could not see, in sentences, and what of it for want of a
+// permission.
+func (t *take) unseen() (all, missing []string) {
+	for _, u := range t.r.Unseen {
+		all = append(all, u.Say())
+		if u.Permission != "" {
+			missing = append(missing, u.Say())
+		}
+	}
+	return all, missing
+}
+
+// done records that the reading was taken in. A permission that Belay had, and has no more,
+// is told: whoever takes it away hides what comes next.
 func (t *take) done(ctx context.Context, viewers []string) error {
 	return t.update(ctx, func(tx store.Tx) error {
 		state, err := driftState.Get(tx, driftStateKey)
 		if err = ignoreMissing(err); err != nil {
 			return err
 		}
-		state.Read, state.Viewers, state.Unseen = t.r.At, viewers, nil
-		for _, u := range t.r.Unseen {
-			state.Unseen = append(state.Unseen, u.Say())
+		begins, was := state.Read.IsZero(), state.Missing
+		state.Read, state.Viewers = t.r.At, viewers
+		state.Unseen, state.Missing = t.unseen()
+		lost := slices.ContainsFunc(state.Missing, func(s string) bool { return !slices.Contains(was, s) })
+		switch {
+		case lost && !begins:
+			state.Blind = t.r.At
+			err = t.b.post(tx, blindPost(state.Blind, blindCard(state.Missing)))
+		case len(state.Missing) == 0 && !state.Blind.IsZero():
+			err = t.b.post(tx, blindPost(state.Blind, seenAgainCard(was)))
+			state.Blind = time.Time{}
 		}
-		return driftState.Put(tx, driftStateKey, state)
+		return errors.Join(err, driftState.Put(tx, driftStateKey, state))
 	})
+}
+
+func blindPost(since time.Time, c Card) Bulletin {
+	return Bulletin{ID: driftPost("blind/" + since.Format(time.RFC3339Nano)), Event: NoticeDrift, Severity: High, Card: c, At: since}
 }

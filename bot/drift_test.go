@@ -317,10 +317,25 @@ func TestWhatCannotBeSeenClosesAndTellsNothing(t *testing.T) {
 	if got := words(*c.Card); !strings.Contains(got, "permission RoleEligibilitySchedule.Read.Directory is missing") || !strings.Contains(got, "1 change waits") || len(c.More) != 1 {
 		t.Errorf("%q and %d more", got, len(c.More))
 	}
+	w.reads()
+	w.sees(w.teams, "19:ops", "Belay cannot compare everything", "permission RoleEligibilitySchedule.Read.Directory is missing")
 	w.tenant = whole
 	w.reads()
 	w.sees(w.slack, "C-ops", "Dave Davis became eligible", "as it was again")
-	if n := len(w.slack.In("C-ops")); n != 2 {
+	w.sees(w.teams, "19:ops", "Belay compares everything again")
+	if n := len(w.slack.In("C-ops")); n != 3 {
+		t.Errorf("%d cards", n)
+	}
+}
+
+func TestTheFirstBaselineSaysWhatIsNotInIt(t *testing.T) {
+	w := newDrifted(t)
+	w.tenant.Unseen = []posture.Unseen{{Part: posture.RolesActive, Permission: "RoleAssignmentSchedule.Read.Directory"}}
+	w.reads()
+	w.sees(w.slack, "C-ops", "The first baseline", "permission RoleAssignmentSchedule.Read.Directory is missing")
+	w.tenant.Unseen = nil
+	w.reads()
+	if n := len(w.slack.In("C-ops")); n != 1 {
 		t.Errorf("%d cards", n)
 	}
 }
@@ -338,7 +353,7 @@ func TestManyChangesAtOnceAreOneCard(t *testing.T) {
 	w.reads()
 	w.reads()
 	const title = "500 changes in the tenant at once"
-	m := w.sees(w.slack, "C-ops", title, "500 of 500", "two people")
+	w.sees(w.slack, "C-ops", title, "500 of 500", "two people")
 	if n := len(w.slack.In("C-ops")) - shown; n != 1 {
 		t.Errorf("%d cards", n)
 	}
@@ -353,7 +368,7 @@ func TestManyChangesAtOnceAreOneCard(t *testing.T) {
 	}
 	w.log.mu.Unlock()
 	w.reads()
-	m = w.sees(w.slack, "C-ops", title, "As they were again: 10 of 500", "Changed by: Dave Davis")
+	m := w.sees(w.slack, "C-ops", title, "As they were again: 10 of 500", "Changed by: Dave Davis")
 	w.inChannel("alice", m, "Accept")
 	w.rests()
 	w.inChannel("carol", w.sees(w.slack, "C-ops", title, "[Confirm]"), "Confirm")

@@ -121,7 +121,7 @@ func (p Projection) DriftCard(d Drift) Card {
 			c.Facts = append(c.Facts, Fact{Name: "Among them", Value: title})
 		}
 		if c.Text = sayFirstSeen; d.First.All {
-			c.Text = sayNobodyYet
+			c.Text, c.Note = sayNobodyYet, sentences(d.First.Unseen...)
 		}
 	case d.Many != nil:
 		c.Text = sayMany
@@ -223,4 +223,14 @@ func driftsCard(state Baseline, open []Drift) Card {
 	}
 	c.Note = sentences(state.Unseen...)
 	return c
+}
+
+// blindCard tells of permissions that Belay does not have any more.
+func blindCard(missing []string) Card {
+	return Card{Title: "Belay cannot compare everything with what was accepted", Tone: Bad, Text: sentences(missing...),
+		Note: "Until an administrator consents again, changes of that are not told."}
+}
+
+func seenAgainCard(missing []string) Card {
+	return Card{Title: "Belay compares everything again", Tone: Good, Text: "It could not for a while: " + sentences(missing...)}
 }
