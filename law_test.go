@@ -14,6 +14,10 @@ import (
 // an administrator's name, as Graph spells it or as its SDK names the constant.
 var adminAction = regexp.MustCompile(`(?i)admin_?(assign|remove|update|extend|renew)`)
 
+// policyRule is no action: it is the id of the rule of a policy that says for how long
+// administrators may assign, which Belay reads.
+const policyRule = `"Expiration_Admin_Assignment"`
+
 // Belay asks and decides as the person who does; it administers nothing. Nothing
 // of ours but the simulators can even name an administrator's action.
 func TestNoAdminActionCanBeNamed(t *testing.T) {
@@ -45,7 +49,7 @@ func TestNoAdminActionCanBeNamed(t *testing.T) {
 			return err
 		}
 		for n, line := range strings.Split(string(text), "\n") {
-			if m := adminAction.FindString(line); m != "" {
+			if m := adminAction.FindString(strings.ReplaceAll(line, policyRule, "")); m != "" {
 				t.Errorf("%s:%d names %s", path, n+1, m)
 			}
 		}

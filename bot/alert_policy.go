@@ -74,6 +74,9 @@ func (b *Bot) checkPolicy(tx store.Tx, r Request, p pim.Policy, at time.Time) er
 	if p.MaxDuration == 0 {
 		return nil
 	}
+	if watched, err := b.driftWatches(tx, r.Role.Kind); err != nil || watched {
+		return err // one of the two tells
+	}
 	now := settingsOf(r.Role.Assignment, p)
 	key := b.settingsKey(now.Role)
 	then, err := acceptedSettings.Get(tx, key)

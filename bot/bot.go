@@ -49,6 +49,7 @@ type Options struct {
 	Posture    Posture          // how the tenant stands; nil: nobody may see it
 	Alerts     *AlertRules      // thresholds of what is unusual; nil: no alerts
 	Accounts   Accounts         // what Entra logs of accounts; nil: neither unusual places nor break-glass accounts are watched
+	Drift      *Drifting        // compares the tenant with what was accepted; nil: it is not compared
 	Portal     string           // base URL of the Entra portal; empty: https://entra.microsoft.com
 	Now        func() time.Time // business time; nil: the wall clock
 	Random     io.Reader        // nil: crypto/rand
@@ -200,8 +201,8 @@ func (b *Bot) Run(ctx context.Context) error {
 			if err := b.sweepDeliveries(ctx); err != nil && ctx.Err() == nil {
 				b.o.Log.Error("old deliveries could not be swept; tried again in an hour", "error", err)
 			}
-			if err := errors.Join(b.sweepAlerts(ctx), b.sweepMutes(ctx), b.sweepMarks(ctx), b.sweepPlaces(ctx)); err != nil && ctx.Err() == nil {
-				b.o.Log.Error("old alerts could not be swept; tried again in an hour", "error", err)
+			if err := errors.Join(b.sweepAlerts(ctx), b.sweepMutes(ctx), b.sweepMarks(ctx), b.sweepPlaces(ctx), b.sweepDrifts(ctx)); err != nil && ctx.Err() == nil {
+				b.o.Log.Error("old alerts and changes could not be swept; tried again in an hour", "error", err)
 			}
 		}
 	}

@@ -165,4 +165,6 @@ const (
 	VerbMute        Verb = "mute"   // opens the form of the same verb: for how long, and why
 	VerbAlert       Verb = "alert"  // show it anew
 	VerbUnmute      Verb = "unmute" // ID: mute
+
+	VerbAccept Verb = "accept" // ID: a drift, and how often it had changed again
 )

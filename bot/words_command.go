@@ -13,7 +13,7 @@ const sayHelp = "/elevate: choose a role and ask for it\n" +
 	"/elevate stop: deactivate a role before its time\n" +
 	"/elevate approvals: what waits for your decision\n" +
 	"/elevate home: all of that on one page, with what you can activate\n" +
-	"/elevate posture, /elevate checklist: what is weak in the tenant, for those who may see it\n" +
+	"/elevate posture, /elevate checklist, /elevate drift: what is weak in the tenant, and what changed, for those who may see it\n" +
 	"/elevate link, /elevate unlink: bind or forget your Microsoft sign-in\n" +
 	"/elevate help: this text"
 

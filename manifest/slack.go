@@ -86,7 +86,7 @@ func Slack(a App) ([]byte, error) {
 	m.Features.Bot.Name, m.Features.Bot.Online = a.Name, true
 	m.Features.Commands = []slackCommand{{
 		Command: Command, URL: a.at(SlackCommands), Description: "Activate one of your Microsoft Entra roles",
-		Hint: "[role] [duration] [reason] | home | status | stop | approvals | posture | checklist | link | unlink | help",
+		Hint: "[role] [duration] [reason] | home | status | stop | approvals | posture | checklist | drift | link | unlink | help",
 	}}
 	m.OAuth.Redirects = []string{a.at(SlackCallback)}
 	m.OAuth.Scopes.User, m.OAuth.Scopes.Bot = SlackSignInScopes(), SlackScopes()

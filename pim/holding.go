@@ -38,6 +38,7 @@ const (
 	RuleOfApproval    = "Approval_EndUser_Assignment"
 	RuleOfMail        = "Notification_Admin_EndUser_Assignment"
 	RuleOfEligibility = "Expiration_Admin_Eligibility"
+	RuleOfAssignment  = "Expiration_Admin_Assignment"
 )
 
 // Settings are what the policy of a role says, before anybody is looked up.
@@ -51,9 +52,11 @@ type Settings struct {
 	Justification     bool
 	Ticket            bool
 	Approval          bool
-	Approvers         int  // people and groups that the policy names
-	Mailed            bool // somebody is mailed when the role is activated
-	PermanentEligible bool // an eligible assignment may be without an end
+	Approvers         int      // people and groups that the policy names
+	Deciders          []string // … by object id in lower case, sorted
+	Mailed            bool     // somebody is mailed when the role is activated
+	PermanentEligible bool     // an eligible assignment may be without an end
+	PermanentActive   bool     // and so may an active one
 	Missing           []string
 }
 

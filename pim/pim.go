@@ -141,6 +141,11 @@ const (
 	TraceExpired   TraceKind = "expired" // nobody decided
 	TraceEnded     TraceKind = "ended"   // the activation's time was over, or it was deactivated
 	TraceOutside   TraceKind = "outside" // a role was assigned without PIM, and PIM saw it
+
+	// What administrators do, which Traces does not tell of.
+	TraceSettings TraceKind = "settings" // a role's settings were changed
+	TraceAssigned TraceKind = "assigned" // somebody was made eligible, or was assigned
+	TraceRemoved  TraceKind = "removed"  // … and is not any more
 )
 
 // Instance is an active assignment that Microsoft holds right now.

@@ -78,6 +78,8 @@ var meanings = map[trail.Kind]meaning{
 	trail.Ended:        {Authentication, logoff, informational},
 	trail.Alerted:      {DetectionFinding, findingCreate, medium},
 	trail.AlertHandled: {DetectionFinding, findingUpdate, informational},
+	trail.DriftFound:   {DetectionFinding, findingCreate, medium},
+	trail.DriftHandled: {DetectionFinding, findingUpdate, informational},
 	trail.NotMe:        {DetectionFinding, findingCreate, high},
 	trail.TurnedAway:   {Authentication, logon, medium},
 

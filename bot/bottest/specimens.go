@@ -86,6 +86,7 @@ func Specimens() []Specimen {
 	all = append(all, fieldSpecimens()...)
 	all = append(all, notMeSpecimens(s, pending)...)
 	all = append(all, postureSpecimens(at)...)
+	all = append(all, driftSpecimens(s)...)
 	return append(all, pageSpecimens(s.card("", pending, "approver/bob/teams"), s.card("", approved, "requester"))...)
 }
 

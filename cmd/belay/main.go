@@ -9,6 +9,7 @@
 //	belay store …               back up, restore, verify, copy to PostgreSQL
 //	belay posture --config FILE the tenant read: what is weak, and how it is mended
 //	belay checklist --config FILE the checklist for PIM, answered with evidence
+//	belay drift …               what is not as it was accepted: show, export, history
 //	belay version               say which version this is
 //
 // Exit codes: 0 done; 1 something failed; 2 the command line is wrong; 3 the
@@ -18,6 +19,9 @@
 //
 // Of posture and checklist: 0 nothing at or above --fail-on (every answer is yes); 4 findings
 // at or above it (an answer is no); 5 none of these, but something could not be seen; 1 failed.
+//
+// Of drift show: 4 something waits to be accepted; 5 nothing does, but something could not
+// be seen.
 //
 // Of doctor: 0 sound, though there may be warnings; 1 something must be mended; 3 the
 // configuration was refused, and nothing else was looked at.

@@ -44,6 +44,7 @@ type commands struct {
 	Store     storeCommand     `cmd:"" help:"The store: back it up, restore a backup, verify, copy it to PostgreSQL."`
 	Posture   postureCommand   `cmd:"" help:"Read the tenant, and say what is weak in it and how it is mended."`
 	Checklist checklistCommand `cmd:"" help:"Answer the checklist for PIM: yes, no or cannot see, with evidence."`
+	Drift     driftCommand     `cmd:"" help:"What of the tenant is not as it was accepted: show, export, history."`
 	Version   versionCommand   `cmd:"" help:"Say which version this is."`
 }
 

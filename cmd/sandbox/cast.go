@@ -63,7 +63,7 @@ const (
 	roleReader  = "f2ef992c-3afb-46b9-b7cf-a126ee74c451" // Global Reader: approval, for Dave
 	breakGlass  = "b4ea0000-0000-4000-8000-000000000009"
 	dutyGroup   = "d0770000-0000-4000-8000-000000000008"
-	viewers     = "5ec00000-0000-4000-8000-000000000012" // Security Leads, who may see how the tenant stands: Carol
+	viewers     = "5ec00000-0000-4000-8000-000000000012" // Security Leads, who may see how the tenant stands: Carol, Bob and Frank
 
 	roleMessages = "790c1fb9-7f7d-4f88-86a1-ef1f95c05c1b" // Message Center Reader: no approval
 	roleHelpdesk = "729827e3-9c14-49f7-bb1b-9608f156bbb8" // Helpdesk Administrator: held by a group
@@ -112,7 +112,7 @@ func seedTenant(t *pimtest.Tenant, now time.Time) error {
 		return p.OID
 	}
 	do(t.AddGroup(pimtest.Group{ID: dutyGroup, Name: "Duty Managers", Members: []string{oid("frank")}}))
-	do(t.AddGroup(pimtest.Group{ID: viewers, Name: "Security Leads", Members: []string{oid("carol")}}))
+	do(t.AddGroup(pimtest.Group{ID: viewers, Name: "Security Leads", Members: []string{oid("carol"), oid("bob"), oid("frank")}}))
 	hours := func(n int) time.Duration { return time.Duration(n) * time.Hour }
 	for _, r := range []pimtest.Role{
 		{ID: roleReports, Name: "Reports Reader", Policy: pimtest.Policy{MaxDuration: hours(8), Justification: true}},

@@ -50,6 +50,7 @@ func (s *sandbox) chapters(alice, bob, carol person, link *regexp.Regexp) []step
 		s.postureChapter(carol, cast[3]),
 		notMe[1:],
 		s.alertChapter(alice, bob, dm),
+		s.driftChapter(bob, cast[5], link),
 		[]step{
 			{"all this was written by people, and nothing by an application", nil,
 				func(context.Context) error { return s.onlyPeople() }},

@@ -92,7 +92,7 @@ func (o options) run(ctx context.Context, stdout, stderr io.Writer) (err error) 
 	if o.Logs {
 		level = slog.LevelInfo
 	}
-	s, err := openLogged(dir, listen, logger(stderr, level), manners{})
+	s, err := openLogged(dir, listen, logger(stderr, level), manners{compares: true})
 	if err != nil {
 		return err
 	}

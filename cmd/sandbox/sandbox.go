@@ -40,7 +40,9 @@ type sandbox struct {
 	calls  tally
 	done   answered
 	signOn bool // Teams signs people in by itself
-	log    *slog.Logger
+	// compares says that the tenant is compared with what was accepted.
+	compares bool
+	log      *slog.Logger
 
 	servers []served
 	urls    map[string]string // by the name of the listener
@@ -81,6 +83,9 @@ type manners struct {
 	teams  teamstest.Unkind
 	signOn []string // how people are signed in at Teams, such as pwd and mfa; none: no single sign-on
 	apart  bool     // and their clients bring their tokens only when a test has them do it
+	// compares has Belay read the tenant again and again, and compare it with what was
+	// accepted: in the demonstration, and where a test is about that.
+	compares bool
 	// certificate is what Belay proves itself to Entra with instead of a secret: a PEM
 	// file with its key, and what Entra knows of it.
 	certificate string
@@ -209,7 +214,7 @@ func onLoopback(address string) error {
 
 // simulate makes the worlds outside the product.
 func (s *sandbox) simulate(m manners) (err error) {
-	s.signOn, s.certificate = len(m.signOn) > 0, m.certificate
+	s.signOn, s.certificate, s.compares = len(m.signOn) > 0, m.certificate, m.compares
 	unhandled := func(what string) { s.log.Error("the sandbox does not simulate this", "what", what) }
 	if m.tenant == nil {
 		m.tenant = pimtest.Kind()
@@ -292,6 +297,7 @@ func (s *sandbox) config() app.Config {
 		Security: app.Security{Channels: []string{"slack:" + slackSecurity, "teams:" + teamsSecurity}, Viewers: []string{viewers},
 			BreakGlass: []string{breakGlass}},
 		Alerts: s.alerts(),
+		Drift:  s.drift(),
 	}
 }
 

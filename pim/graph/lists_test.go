@@ -73,7 +73,7 @@ func TestLists(t *testing.T) {
 		t.Fatalf("%d settings", len(settings))
 	}
 	if d := cmp.Diff(pim.Settings{Assignment: pim.Assignment{Kind: pim.EntraRole, Role: roleApproved, Scope: "/"}, MaxDuration: 4 * time.Hour, Justification: true,
-		Approval: true, Approvers: 2, Mailed: true, PermanentEligible: true}, settings[i]); d != "" {
+		Approval: true, Approvers: 2, Deciders: []string{leadsGroup, simBob}, Mailed: true, PermanentEligible: true, PermanentActive: true}, settings[i]); d != "" {
 		t.Errorf("settings (-want +got):\n%s", d)
 	}
 	if g, err := lists.Guests(ctx, []string{simAlice, guest}); err != nil || !slices.Equal(g, []string{guest}) {

@@ -75,23 +75,23 @@ type audit struct {
 // time, oldest first, as Belay itself. The scope of the assignment is empty: an
 // entry does not tell it. The log is some minutes late.
 func (c *Client) Traces(ctx context.Context, since time.Time) ([]pim.Trace, error) {
-	return c.traces(ctx, since, ofRoles)
+	return c.traces(ctx, since, ofRoles, activities)
 }
 
 // Traces reads what the audit log says of activations of groups since a time,
 // oldest first, as Belay itself. The log is some minutes late.
 func (g *Groups) Traces(ctx context.Context, since time.Time) ([]pim.Trace, error) {
-	return g.client.traces(ctx, since, ofGroups)
+	return g.client.traces(ctx, since, ofGroups, activities)
 }
 
-func (c *Client) traces(ctx context.Context, since time.Time, category string) ([]pim.Trace, error) {
+func (c *Client) traces(ctx context.Context, since time.Time, category string, named map[string]pim.TraceKind) ([]pim.Trace, error) {
 	logged, err := c.readAudits(ctx, since)
 	if err != nil {
 		return nil, err
 	}
 	var traces []pim.Trace
 	for _, a := range logged {
-		kind, known := activities[strings.ToLower(a.Activity)]
+		kind, known := named[strings.ToLower(a.Activity)]
 		if !known || !strings.EqualFold(a.Category, category) || a.At.Before(since) || a.ID == "" || a.vain(kind) {
 			continue
 		}

@@ -113,6 +113,9 @@ func (c *call) auditTargets(a AuditEntry) []obj {
 	for _, p := range [][2]string{{"RoleDefinitionOriginId", role}, {"RoleDefinitionOriginType", origin}, {"TemplateId", role}} {
 		what["modifiedProperties"] = append(what["modifiedProperties"].([]obj), obj{"displayName": p[0], "oldValue": `""`, "newValue": strconv.Quote(p[1])})
 	}
+	if a.Target == "" { // of a policy
+		return []obj{what, container}
+	}
 	person := target("User", a.Target, nil)
 	if u := c.t.w.Users[a.Target]; u != nil {
 		person["displayName"], person["userPrincipalName"] = u.Name, u.UPN

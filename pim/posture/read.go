@@ -90,6 +90,19 @@ type reading struct {
 
 // Read reads the tenant. It fails only when ctx ends; what cannot be read is in Unseen.
 func Read(ctx context.Context, src Sources) (Snapshot, error) {
+	return read(ctx, src, func(r *reading) {
+		r.guests(ctx)
+		r.tenant(ctx)
+	})
+}
+
+// ReadAccess is Read without what is no assignment and no setting: what can be read again
+// and again. Without src.Groups groups are left out.
+func ReadAccess(ctx context.Context, src Sources) (Snapshot, error) {
+	return read(ctx, src, func(*reading) {})
+}
+
+func read(ctx context.Context, src Sources, more func(*reading)) (Snapshot, error) {
 	if src.Wait == nil {
 		src.Wait = sleep
 	}
@@ -104,9 +117,10 @@ func Read(ctx context.Context, src Sources) (Snapshot, error) {
 	})
 	pages(ctx, r, RoleSettings, src.Directory.Settings, r.settings)
 	r.azure(ctx)
-	r.groups(ctx)
-	r.guests(ctx)
-	r.tenant(ctx)
+	if src.Groups != nil {
+		r.groups(ctx)
+	}
+	more(r)
 	r.words = nil
 	slices.SortStableFunc(r.s.Unseen, func(a, b Unseen) int { return strings.Compare(string(a.Part), string(b.Part)) })
 	return r.s, ctx.Err()

@@ -40,6 +40,9 @@ const (
 
 	Alerted      Kind = "alert.raised"  // something unusual was found: Verb is the detector
 	AlertHandled Kind = "alert.handled" // Verb: acknowledge, ask-them, was-me, was-not-me, mute, unmute; Reason: the detector
+
+	DriftFound   Kind = "drift.found"   // a setting or an assignment is not as it was accepted: Verb; Reason: again
+	DriftHandled Kind = "drift.handled" // Verb: accept; Reason: first-of-two
 	// TurnedAway: a sign-in was refused, or somebody who may not talk to Belay: Reason; More:
 	// whose sign-in it was to be, count of several.
 	TurnedAway Kind = "person.turned-away"

@@ -59,6 +59,7 @@ type App struct {
 	people  *signin.Client
 	links   *bot.Links
 	bot     *bot.Bot
+	members func(ctx context.Context, group string) ([]string, error)
 	targets []Destination // of the audit trail
 	feeds   []*feed.Feed
 	slack   *slack.Adapter
@@ -265,13 +266,13 @@ func (a *App) wire(client *http.Client, now func() time.Time) error {
 	}
 	view := &postureView{cfg: cfg, groups: roles, read: a.snapshot, trend: a.trend, now: a.now}
 	a.bot, err = bot.New(bot.Options{Posture: view, EachTime: !cfg.Entra.KeepSignIns, SingleSignOn: signOn, Store: sealed, Pseudonym: keys.Pseudonym, Trail: a.trail, Pillars: pillars, Finders: finders, GroupRoles: roles.GroupRoles,
-		Acknowledge: cfg.Requests.acknowledge, Presence: cfg.Approval.fresh, WarnBefore: cfg.Requests.WarnBefore, Quiet: quiet, Alerts: unusual, Accounts: roles, Directory: roles, Grants: people, Links: links, Chats: chats, Profiles: profiles, Notices: cfg.Routing(), Members: roles.Members, Portal: cfg.Endpoints.Portal,
+		Acknowledge: cfg.Requests.acknowledge, Presence: cfg.Approval.fresh, WarnBefore: cfg.Requests.WarnBefore, Quiet: quiet, Alerts: unusual, Accounts: roles, Drift: cfg.drifting(roles), Directory: roles, Grants: people, Links: links, Chats: chats, Profiles: profiles, Notices: cfg.Routing(), Members: roles.Members, Portal: cfg.Endpoints.Portal,
 		Now: now, Owner: a.owner, Hints: hints, Reads: rate.Limit(float64(cfg.Entra.ReadsPerMinute) / 60),
 		Limits: bot.Limits{PerMinute: cfg.Limits.ActsPerMinute, Burst: cfg.Limits.ActsBurst, TenantPerMinute: cfg.Limits.TenantActsPerMinute}, Log: a.log, Metrics: bot.NewMetrics(a.metrics), Tracer: a.tracer})
 	if err != nil {
 		return err
 	}
-	h.bot, a.people, a.links, a.finders = a.bot, people, links, finders
+	h.bot, a.people, a.links, a.finders, a.members = a.bot, people, links, finders, roles.Members
 	mux := http.NewServeMux()
 	if a.slack != nil {
 		a.slack.Register(mux)
@@ -378,6 +379,7 @@ func (a *App) Run(ctx context.Context) error {
 	g.Go(func() error { a.resealAfterRotations(gctx); return nil })
 	g.Go(func() error { a.runFeeds(gctx); return nil })
 	g.Go(func() error { a.watchPosture(gctx); return nil })
+	g.Go(func() error { a.watchDrift(gctx); return nil })
 	public, private := server(a.public, a.log), server(a.privatePages(), a.log)
 	serve := func(s *http.Server, l net.Listener) func() error {
 		return func() error {

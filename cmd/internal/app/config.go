@@ -29,6 +29,7 @@ type Config struct {
 	Notices   Notices   `koanf:"notices"`
 	Security  Security  `koanf:"security"`
 	Posture   Posture   `koanf:"posture"`
+	Drift     Drift     `koanf:"drift"`
 	Alerts    Alerts    `koanf:"alerts"`
 	Audit     Audit     `koanf:"audit"`
 	Telemetry Telemetry `koanf:"telemetry"`

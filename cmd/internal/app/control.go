@@ -53,6 +53,9 @@ var operations = map[string]operation{
 	"/posture/days":    postureDays,
 	"/alerts/mutes":    listMutes,
 	"/alerts/unmute":   unmute,
+	"/drift/show":      showDrift,
+	"/drift/export":    exportDrift,
+	"/drift/history":   driftHistory,
 }
 
 // operator is whoever ran a command, as the machine knows them.

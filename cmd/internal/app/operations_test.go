@@ -12,6 +12,9 @@ import (
 	"filippo.io/age"
 
 	"github.com/belaybot/belay/bot"
+	"github.com/belaybot/belay/pim"
+	"github.com/belaybot/belay/pim/drift"
+	"github.com/belaybot/belay/pim/posture"
 	"github.com/belaybot/belay/store"
 	"github.com/belaybot/belay/store/trail"
 	"github.com/belaybot/belay/store/trail/feed"
@@ -50,6 +53,10 @@ func TestOperationsAreOnRecord(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	seenFirst := posture.Snapshot{Taken: time.Now(), Settings: []pim.Settings{{Assignment: pim.Assignment{Kind: pim.EntraRole, Role: person, Scope: "/"}}}}
+	if err := a.bot.TakeDrift(t.Context(), drift.Take(seenFirst, drift.Look{Pillars: []pim.Kind{pim.EntraRole}}), nil); err != nil {
+		t.Fatal(err)
+	}
 	leaves := []struct{ path, in, verb string }{ // in this order
 		{"/links/list", "{}", ""},
 		{"/links/revoke", `{"all":true}`, "links revoke-all"},
@@ -60,6 +67,9 @@ func TestOperationsAreOnRecord(t *testing.T) {
 		{"/keys/note", `{"command":"keys wrap"}`, "keys wrap"},
 		{"/store/verify", "{}", ""},
 		{"/posture/days", "{}", ""},
+		{"/drift/show", "{}", ""},
+		{"/drift/export", "{}", "drift export"},
+		{"/drift/history", "{}", ""},
 		{"/store/restored", "{}", "store restored"},
 		{"/store/backup", `{"recipients":["` + backups.Recipient().String() + `"]}`, "store backup"},
 		{"/alerts/mutes", "{}", ""},

@@ -101,6 +101,7 @@ func (c Config) Validate() []string {
 	v.telemetry(c.Telemetry)
 	v.siem(c.SIEM)
 	v.posture(c)
+	v.drift(c)
 	v.alerts(c.Alerts)
 	return v.faults
 }

@@ -1,7 +1,9 @@
 package wire
 
 import (
+	"cmp"
 	"encoding/json"
+	"slices"
 	"strings"
 
 	"github.com/belaybot/belay/pim"
@@ -51,18 +53,40 @@ func Settings(a pim.Assignment, rules []PolicyRule) pim.Settings {
 			s.Approval, said[id] = r.Setting.Required, true
 			for _, stage := range r.Setting.Stages {
 				s.Approvers += len(stage.Primary)
+				for _, who := range stage.Primary {
+					s.Deciders = append(s.Deciders, decider(who))
+				}
 			}
+			slices.Sort(s.Deciders)
 		case strings.ToLower(pim.RuleOfMail):
 			s.Mailed, said[id] = r.Default || len(r.Recipients) > 0, true
 		case strings.ToLower(pim.RuleOfEligibility):
 			said[id] = r.Expires != nil
 			s.PermanentEligible = r.Expires != nil && !*r.Expires
+		case strings.ToLower(pim.RuleOfAssignment):
+			said[id] = r.Expires != nil
+			s.PermanentActive = r.Expires != nil && !*r.Expires
 		}
 	}
-	for _, id := range []string{pim.RuleOfDuration, pim.RuleOfEnablement, pim.RuleOfApproval, pim.RuleOfMail, pim.RuleOfEligibility} {
+	for _, id := range []string{pim.RuleOfDuration, pim.RuleOfEnablement, pim.RuleOfApproval, pim.RuleOfMail, pim.RuleOfEligibility, pim.RuleOfAssignment} {
 		if !said[strings.ToLower(id)] {
 			s.Missing = append(s.Missing, id)
 		}
 	}
 	return s
+}
+
+// decider is the object id of an approver that a policy names; of one that is none by
+// itself, such as the requester's manager, what kind it is.
+func decider(raw json.RawMessage) string {
+	var who struct {
+		Type  string `json:"@odata.type"`
+		ID    string `json:"id"`
+		User  string `json:"userId"`
+		Group string `json:"groupId"`
+	}
+	if err := json.Unmarshal(raw, &who); err != nil {
+		return "unknown"
+	}
+	return strings.ToLower(cmp.Or(who.User, who.Group, who.ID, strings.TrimPrefix(who.Type, "#microsoft.graph."), "unknown"))
 }

@@ -1,0 +1,227 @@
+package bot
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/belaybot/belay/pim"
+	"github.com/belaybot/belay/pim/drift"
+	"github.com/belaybot/belay/store"
+)
+
+// Why it is not known who made a change.
+const (
+	blindNoLog   = "no-log"    // the pillar's log is not read
+	blindSilent  = "silent"    // the log does not tell
+	blindMayNot  = "forbidden" // Belay may not read it
+	editsLate    = 2 * time.Hour
+	editsOverlap = 15 * time.Minute // clocks differ, and a reading takes a while
+)
+
+func (d *Drifting) edits(k pim.Kind) Edits {
+	if d == nil {
+		return nil
+	}
+	return d.Edits[k]
+}
+
+// NameDrift asks the audit log who made the changes that it was not told of yet. The log
+// is minutes late; after two hours it is not asked any more.
+func (b *Bot) NameDrift(ctx context.Context) error {
+	var wanted []Drift
+	err := b.o.Store.View(ctx, func(tx store.Tx) error {
+		wanted = nil
+		return driftUnnamed.Scan(tx, "", "", func(id string, _ struct{}) error {
+			d, err := drifts.Get(tx, id)
+			if err == nil {
+				wanted = append(wanted, d)
+			}
+			return ignoreMissing(err)
+		})
+	})
+	if err != nil || len(wanted) == 0 {
+		return err
+	}
+	kinds := map[pim.Kind][]Drift{}
+	for _, d := range wanted {
+		k := d.Change.Entry().Kind
+		kinds[k] = append(kinds[k], d)
+	}
+	var errs []error
+	for k, all := range kinds {
+		if edits := b.o.Drift.edits(k); edits != nil {
+			errs = append(errs, b.nameAll(ctx, edits, all))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (b *Bot) nameAll(ctx context.Context, edits Edits, all []Drift) error {
+	from := all[0].window()
+	for _, d := range all {
+		if at := d.window(); at.Before(from) {
+			from = at
+		}
+	}
+	lines, err := edits.Edits(ctx, from)
+	blind := blindSilent
+	if err != nil {
+		if code := pim.CodeOf(err); code != pim.CodeForbidden {
+			return err
+		}
+		blind = blindMayNot
+	}
+	now := b.o.Now().UTC()
+	var errs []error
+	for page := range slices.Chunk(all, driftPage) {
+		errs = append(errs, b.o.Store.Update(ctx, func(tx store.Tx) error {
+			batches := map[string][]pim.Principal{}
+			for _, d := range page {
+				by := d.editors(lines)
+				if len(by) == 0 && blind == blindSilent && now.Sub(d.Found) < editsLate {
+					continue
+				}
+				if err := b.nameDrift(tx, d.ID, d.Turns, by, blind); err != nil {
+					return err
+				}
+				if d.In != "" && len(by) > 0 {
+					batches[d.In] = together(batches[d.In], by)
+				}
+			}
+			for _, id := range slices.Sorted(maps.Keys(batches)) {
+				if err := b.nameBatch(tx, id, batches[id]); err != nil {
+					return err
+				}
+			}
+			return nil
+		}))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	for _, d := range all {
+		b.kick(b.bulletinID(driftPost(cmp.Or(d.In, d.ID))), false)
+	}
+	return nil
+}
+
+// nameDrift records who it was, or why that is not known, unless the document changed.
+func (b *Bot) nameDrift(tx store.Tx, id string, turns int, by []pim.Principal, blind string) error {
+	d, err := drifts.Get(tx, id)
+	if err != nil || d.Turns != turns {
+		return ignoreMissing(err)
+	}
+	if d.By = by; len(by) == 0 {
+		d.Blind = blind
+	}
+	if d.open() && d.made(d.One.ID) { // nobody accepts what they did themselves
+		d.One, d.OneAt = pim.Principal{}, time.Time{}
+	}
+	return errors.Join(driftUnnamed.Delete(tx, id), b.putDrift(tx, d))
+}
+
+// nameBatch adds to a card that stands for many who made some of them.
+func (b *Bot) nameBatch(tx store.Tx, id string, by []pim.Principal) error {
+	d, err := drifts.Get(tx, id)
+	if err != nil || d.Many == nil {
+		return ignoreMissing(err)
+	}
+	d.By = together(d.By, by)
+	if d.open() && d.made(d.One.ID) {
+		d.One, d.OneAt = pim.Principal{}, time.Time{}
+	}
+	return b.putDrift(tx, d)
+}
+
+// together are the people of two lists, each once.
+func together(a, b []pim.Principal) []pim.Principal {
+	all := slices.Clone(a)
+	for _, p := range b {
+		if !slices.ContainsFunc(all, func(o pim.Principal) bool { return strings.EqualFold(o.ID, p.ID) }) {
+			all = append(all, p)
+		}
+	}
+	return all
+}
+
+// made says whether somebody made the change, as far as the log told.
+func (d Drift) made(id string) bool {
+	return id != "" && slices.ContainsFunc(d.By, func(p pim.Principal) bool { return strings.EqualFold(p.ID, id) })
+}
+
+// window is from when on the change may have been made.
+func (d Drift) window() time.Time {
+	from := d.Since
+	if from.IsZero() {
+		from = d.Found
+	}
+	return from.Add(-editsOverlap)
+}
+
+// editors are those whom lines of the log name for the change, each once.
+func (d Drift) editors(lines []pim.Trace) (by []pim.Principal) {
+	e := d.Change.Entry()
+	for _, t := range lines {
+		if t.At.Before(d.window()) || t.At.After(d.Found.Add(editsOverlap)) || !d.is(t.What) || !about(t, e) {
+			continue
+		}
+		if t.By.ID != "" {
+			by = together(by, []pim.Principal{t.By})
+		}
+	}
+	return by
+}
+
+// is says whether the log calls such a change so.
+func (d Drift) is(k pim.TraceKind) bool {
+	switch {
+	case d.Change.Entry().What == drift.Setting:
+		return k == pim.TraceSettings
+	case d.Change.After == nil:
+		return k == pim.TraceRemoved
+	}
+	return k == pim.TraceAssigned
+}
+
+// about says whether a line of the log is about an entry: the same role, and the same
+// holder of an assignment.
+func about(t pim.Trace, e drift.Entry) bool {
+	if e.What != drift.Setting && !strings.EqualFold(t.Principal, e.Holder.ID) {
+		return false
+	}
+	if e.Kind == pim.Group {
+		return strings.EqualFold(t.Assignment.Scope, e.Scope) && (t.Assignment.Role == "" || strings.EqualFold(t.Assignment.Role, e.Role))
+	}
+	return strings.EqualFold(t.Assignment.Role, e.Role) || t.RoleName != "" && strings.EqualFold(t.RoleName, e.RoleName)
+}
+
+// mostNames is how many approvers are looked up for one reading.
+const mostNames = 12
+
+// approverNames looks up who the approvers are that a policy has more or fewer of.
+func (b *Bot) approverNames(ctx context.Context, changes []drift.Change, known map[string]bool) map[string]string {
+	names := map[string]string{}
+	for _, c := range changes {
+		for _, f := range c.Fields {
+			if f.Name != drift.Approvers || known[c.Key] {
+				continue
+			}
+			dropped, added := drift.Members(f.Before, f.After)
+			for _, id := range slices.Concat(dropped, added) {
+				if _, done := names[id]; done || len(names) >= mostNames {
+					continue
+				}
+				names[id] = id
+				if p, err := b.o.Directory.Principal(ctx, id); err == nil {
+					names[id] = personName(p)
+				}
+			}
+		}
+	}
+	return names
+}

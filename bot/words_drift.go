@@ -1,0 +1,236 @@
+package bot
+
+import (
+	"fmt"
+
+	"github.com/belaybot/belay/pim"
+	"github.com/belaybot/belay/pim/drift"
+)
+
+const (
+	titleDrifts      = "What is not as it was accepted"
+	sayNoDriftViewer = "You may not accept changes of the tenant. Whoever may is named in security.viewers of Belay's configuration, by object ids of people or groups; ask whoever runs Belay."
+	sayOwnDrift      = "This change is about you, or you made it, so somebody else has to accept it."
+	saySamePerson    = "You accepted this first. It demands less than before, so a second person has to confirm it."
+	sayDriftChanged  = "It changed once more since this card was shown. Look at the card again, and press the button there."
+	sayDriftOff      = "Belay does not compare this tenant with what was accepted: drift.enabled is not set in its configuration."
+	sayAsItWas       = "It is as it was again."
+	sayNeedsTwo      = "Less is demanded than before, or more is given: two people have to accept it."
+	sayNeedsSecond   = "Less is demanded than before, or more is given: a second person has to confirm it."
+	sayNobodyYet     = "Nobody has accepted this baseline yet. Changes are told all the same, against how the tenant was when it was read first."
+	sayWhoLater      = "Who made the change is added when the directory's audit log tells."
+	sayFirstSeen     = "Belay sees these for the first time, so there is nothing to compare them with. From now on changes of them are told."
+	sayMany          = "So many at once are told in one card. /elevate drift shows what is open, and belay drift show all of it."
+)
+
+// entryTitle names what an entry is about.
+func entryTitle(e drift.Entry) string {
+	role := entryRole(e)
+	switch e.What {
+	case drift.Setting:
+		return "the settings of " + role
+	case drift.Eligible:
+		return holderName(e) + ", eligible for " + role
+	}
+	return holderName(e) + ", assigned " + role
+}
+
+func entryRole(e drift.Entry) string {
+	return roleAt(pim.EligibleAssignment{Assignment: pim.Assignment{Kind: e.Kind, Role: e.Role, Scope: e.Scope}, RoleName: e.RoleName, ScopeName: e.ScopeName})
+}
+
+func holderName(e drift.Entry) string {
+	name := personName(e.Holder)
+	switch e.Type {
+	case pim.GroupOfPeople:
+		return "group " + name
+	case pim.ServicePrincipal:
+		return "application " + name
+	}
+	return name
+}
+
+// title says what a drift is about, in one line.
+func (d Drift) title() string {
+	switch {
+	case d.First != nil && d.First.All:
+		return "The first baseline of the tenant"
+	case d.First != nil:
+		return "Seen for the first time: " + sayEntries(d.First.Settings, d.First.Assignments)
+	case d.Many != nil:
+		return fmt.Sprintf("%d changes in the tenant at once", len(d.Many.IDs))
+	}
+	c, e := d.Change, d.Change.Entry()
+	role, who := entryRole(e), holderName(e)
+	switch {
+	case e.What == drift.Setting && d.Weaker:
+		return "The settings of " + role + " became weaker"
+	case e.What == drift.Setting:
+		return "The settings of " + role + " changed"
+	case c.Before != nil && c.After != nil:
+		return role + " of " + who + " ends at another time"
+	case c.After == nil && e.What == drift.Eligible:
+		return who + " is not eligible for " + role + " any more"
+	case c.After == nil:
+		return role + " is not assigned to " + who + " any more"
+	case e.What == drift.Eligible:
+		return who + " became eligible for " + role
+	}
+	return role + " was assigned to " + who
+}
+
+func sayEntries(settings, assignments int) string {
+	var parts []string
+	if settings > 0 {
+		parts = append(parts, sayCount(settings, "role's settings", "roles' settings"))
+	}
+	if assignments > 0 {
+		parts = append(parts, sayCount(assignments, "assignment", "assignments"))
+	}
+	return sayList(parts, "and")
+}
+
+// by says who made the change; empty: it is not known yet.
+func (d Drift) by() string {
+	if len(d.By) > 0 {
+		names := make([]string, 0, len(d.By))
+		for _, p := range d.By {
+			names = append(names, personText(p))
+		}
+		return sayList(names, "and")
+	}
+	switch d.Blind {
+	case blindNoLog:
+		return "cannot see: Azure's log is not read"
+	case blindMayNot:
+		return "cannot see, because permission AuditLog.Read.All is missing"
+	case blindSilent:
+		return "the directory's audit log does not tell"
+	}
+	return ""
+}
+
+// DriftCard is a drift as every place shows it.
+func (p Projection) DriftCard(d Drift) Card {
+	c := Card{Title: d.title(), Tone: Waiting}
+	kind := pim.EntraRole
+	switch {
+	case d.First != nil:
+		c.Facts = append(c.Facts, Fact{Name: "Seen", Value: sayEntries(d.First.Settings, d.First.Assignments)})
+		for _, title := range d.First.Titles {
+			c.Facts = append(c.Facts, Fact{Name: "Among them", Value: title})
+		}
+		if c.Text = sayFirstSeen; d.First.All {
+			c.Text, c.Note = sayNobodyYet, sentences(d.First.Unseen...)
+		}
+	case d.Many != nil:
+		c.Text = sayMany
+		for _, title := range d.Many.Titles {
+			c.Facts = append(c.Facts, Fact{Name: "Among them", Value: title})
+		}
+		c.Facts = append(c.Facts, Fact{Name: "Weaker than before", Value: fmt.Sprintf("%d of %d", d.Many.Weaker, len(d.Many.IDs))})
+		if d.Many.Back > 0 {
+			c.Facts = append(c.Facts, Fact{Name: "As they were again", Value: fmt.Sprintf("%d of %d", d.Many.Back, len(d.Many.IDs))})
+		}
+		if by := d.by(); by != "" {
+			c.Facts = append(c.Facts, Fact{Name: "Changed by", Value: by})
+		} else if d.open() {
+			c.Note = sayWhoLater
+		}
+	default:
+		kind = d.Change.Entry().Kind
+		c.Facts = append(c.Facts, d.facts()...)
+		if by := d.by(); by != "" {
+			c.Facts = append(c.Facts, Fact{Name: "Changed by", Value: by})
+		} else if d.open() {
+			c.Note = sayWhoLater
+		}
+	}
+	c.Facts = append(c.Facts, Fact{Name: "Found", At: d.Found})
+	if d.Weaker && d.open() {
+		c.Tone, c.Text = Bad, sentences(c.Text, sayNeedsTwo)
+	}
+	label := "Accept"
+	if d.One.ID != "" {
+		c.Facts = append(c.Facts, Fact{Name: "Accepted by " + personName(d.One), At: d.OneAt})
+		if label = "Confirm"; d.open() {
+			c.Text = sayNeedsSecond
+		}
+	}
+	switch {
+	case d.Accepted.ID != "" && d.One.ID != "":
+		c.Tone, c.Text = Good, ""
+		c.Facts = append(c.Facts, Fact{Name: "Confirmed by " + personName(d.Accepted), At: d.AcceptedAt})
+	case d.Accepted.ID != "":
+		c.Tone, c.Text = Good, ""
+		c.Facts = append(c.Facts, Fact{Name: "Accepted by " + personName(d.Accepted), At: d.AcceptedAt})
+	case !d.Back.IsZero():
+		c.Tone, c.Text = Good, sayAsItWas
+		c.Facts = append(c.Facts, Fact{Name: "As it was since", At: d.Back})
+	default:
+		c.Actions = append(c.Actions, Action{Label: label, Style: Primary, Verb: VerbAccept, ID: d.button()})
+	}
+	c.Actions = append(c.Actions, p.settings(kind))
+	return c
+}
+
+// settings opens the roles of a pillar in Entra, where their settings and assignments are.
+func (p Projection) settings(kind pim.Kind) Action {
+	at := "CommonMenuBlade/~/" + blade(kind)
+	if kind == pim.EntraRole {
+		at = "ResourceMenuBlade/~/roles/resourceId//resourceType/tenant/provider/aadroles"
+	}
+	return Action{Label: "Open in Entra", URL: p.Portal + "/#view/Microsoft_Azure_PIMCommon/" + at}
+}
+
+// driftReply tells who pressed what came of it, or what had come of it before.
+func driftReply(d Drift) *Card {
+	switch {
+	case d.Accepted.ID != "" && d.One.ID != "":
+		return plain(Good, "Accepted", fmt.Sprintf("By %s, confirmed by %s.", personName(d.One), personName(d.Accepted)))
+	case d.Accepted.ID != "":
+		return plain(Good, "Accepted", "By "+personName(d.Accepted)+".")
+	case !d.Back.IsZero():
+		return plain(Neutral, "Nothing to accept", sayAsItWas)
+	}
+	return plain(Waiting, "A second person has to confirm", "By "+personName(d.One)+" it is accepted. The card in the channel has the button for the second one.")
+}
+
+// driftsCard lists what is open.
+func driftsCard(state Baseline, open []Drift) Card {
+	c := Card{Title: titleDrifts, Tone: Good, Text: "Everything that Belay could see is as it was accepted."}
+	switch {
+	case state.Read.IsZero():
+		c.Tone, c.Text = Waiting, "The tenant was not read yet."
+	case len(open) > 0:
+		c.Tone, c.Text = Waiting, sayCount(len(open), "change waits to be accepted.", "changes wait to be accepted.")
+		if len(open) > mostDrifts {
+			c.Text += fmt.Sprintf(" The first %d follow; belay drift show lists all.", mostDrifts)
+		}
+	case len(state.Unseen) > 0:
+		c.Tone = Waiting
+	}
+	for _, d := range open {
+		if d.Weaker {
+			c.Tone = Bad
+		}
+	}
+	if !state.Read.IsZero() {
+		c.Facts = append(c.Facts, Fact{Name: "Read", At: state.Read})
+		if !state.Accepted {
+			c.Facts = append(c.Facts, Fact{Name: "Baseline", Value: "as it was read first; nobody has accepted it yet"})
+		}
+	}
+	c.Note = sentences(state.Unseen...)
+	return c
+}
+
+// blindCard tells of permissions that Belay does not have any more.
+func blindCard(missing []string) Card {
+	return Card{Title: "Belay cannot compare everything with what was accepted", Tone: Bad, Text: sentences(missing...),
+		Note: "Until an administrator consents again, changes of that are not told."}
+}
+
+func seenAgainCard(missing []string) Card {
+	return Card{Title: "Belay compares everything again", Tone: Good, Text: "It could not for a while: " + sentences(missing...)}
+}

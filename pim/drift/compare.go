@@ -1,0 +1,202 @@
+package drift
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/belaybot/belay/pim"
+)
+
+// Change is one entry that is not as the baseline has it.
+type Change struct {
+	Key    string      `json:"key"`
+	Before *Entry      `json:"before,omitempty"` // nil: it is new
+	After  *Entry      `json:"after,omitempty"`  // nil: it is gone
+	Fields []Different `json:"fields,omitempty"`
+	Weaker bool        `json:"weaker,omitempty"` // it demands less than before, or gives more
+}
+
+// Different is a value before and after.
+type Different struct {
+	Name   Name   `json:"name"`
+	Before string `json:"before"`
+	After  string `json:"after"`
+	Weaker bool   `json:"weaker,omitempty"`
+}
+
+// Entry is what the change is about, as it is now, or as it was.
+func (c Change) Entry() Entry { return c.entry() }
+
+func (c Change) entry() Entry {
+	if c.After != nil {
+		return *c.After
+	}
+	return *c.Before
+}
+
+// Same says that both lead to the same.
+func (c Change) Same(o Change) bool {
+	return c.Key == o.Key && (c.Before == nil) == (o.Before == nil) && (c.After == nil) == (o.After == nil) && slices.Equal(c.Fields, o.Fields)
+}
+
+// Result is what a comparison found.
+type Result struct {
+	Changes []Change
+	// Fresh are entries that the baseline could not know: it did not cover their part, or
+	// they are settings that were never told. The covering entries are among them.
+	Fresh []Entry
+	// Over are the keys of assignments that ended on the day that they were to end on.
+	Over []string
+	// Gone are the keys of entries that are of no part that the baseline covers, and that
+	// the reading does not have: left over from a baseline that was not finished.
+	Gone []string
+}
+
+// Compare holds a reading against a baseline, both by Key. All of it is in the order of
+// keys.
+func Compare(base map[string]Entry, r Reading) Result {
+	var out Result
+	for _, key := range slices.Sorted(maps.Keys(r.whole)) {
+		if _, known := base[key]; !known {
+			out.Fresh = append(out.Fresh, r.whole[key])
+		}
+	}
+	covered := func(e Entry) bool {
+		_, known := base[r.look.cover(e, e.part()).Key()]
+		return known
+	}
+	for _, key := range slices.Sorted(maps.Keys(r.Entries)) {
+		now := r.Entries[key]
+		was, known := base[key]
+		switch {
+		case known && (now.What == Setting || covered(now)):
+			if c, differs := Differ(&was, &now, r.At); differs {
+				out.Changes = append(out.Changes, c)
+			}
+		case !known && now.What != Setting && covered(now):
+			c, _ := Differ(nil, &now, r.At)
+			out.Changes = append(out.Changes, c)
+		default:
+			out.Fresh = append(out.Fresh, now)
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(base)) {
+		was := base[key]
+		if _, there := r.Entries[key]; there || was.What == Covered || !r.watches(was.Kind) {
+			continue
+		}
+		c, differs := Differ(&was, nil, r.At)
+		switch {
+		case !r.Knows(c):
+		case !covered(was):
+			out.Gone = append(out.Gone, key)
+		case differs:
+			out.Changes = append(out.Changes, c)
+		default:
+			out.Over = append(out.Over, key)
+		}
+	}
+	return out
+}
+
+// Differ says in what two states of one entry differ at a time. One of them may be nil. An
+// assignment that is gone because its time is over differs in nothing.
+func Differ(was, now *Entry, at time.Time) (c Change, differs bool) {
+	switch {
+	case was == nil && now == nil:
+		return c, false
+	case was == nil:
+		return Change{Key: now.Key(), After: now, Weaker: now.What == Standing || now.Privileged()}, true
+	case now == nil:
+		end := was.until()
+		return Change{Key: was.Key(), Before: was}, end.IsZero() || at.Before(end)
+	}
+	c = Change{Key: now.Key(), Before: was, After: now}
+	for _, v := range now.Values {
+		if before, said := was.Value(v.Name); said && before != v.Text {
+			d := Different{Name: v.Name, Before: before, After: v.Text, Weaker: weaker(v.Name, *was, *now)}
+			c.Fields, c.Weaker = append(c.Fields, d), c.Weaker || d.Weaker
+		}
+	}
+	return c, len(c.Fields) > 0
+}
+
+// weaker says whether a value that changed demands less, or gives more. What cannot be
+// told, such as which of two authentication contexts is the stronger, counts as weaker.
+func weaker(n Name, was, now Entry) bool {
+	before, _ := was.Value(n)
+	after, _ := now.Value(n)
+	switch n {
+	case MFA, Justification, Ticket, Approval, Mail:
+		return after == No
+	case PermanentEligible, PermanentActive:
+		return after == Yes
+	case AuthContext:
+		return before != None
+	case MaxDuration:
+		short, err1 := pim.ParseDuration(before)
+		long, err2 := pim.ParseDuration(after)
+		return err1 != nil || err2 != nil || long > short
+	case Approvers:
+		if required, _ := was.Value(Approval); required != Yes {
+			return false // nobody decided before
+		}
+		_, added := Members(before, after)
+		return after == None || len(added) > 0
+	case Until:
+		return (now.What == Standing || now.Privileged()) && later(now.until(), was.until())
+	}
+	return true
+}
+
+// Members says which of the names in one list, with commas between them, are not in the
+// other.
+func Members(before, after string) (dropped, added []string) {
+	list := func(text string) []string {
+		if text == None {
+			return nil
+		}
+		return strings.Split(text, ",")
+	}
+	b, a := list(before), list(after)
+	for _, id := range b {
+		if !slices.Contains(a, id) {
+			dropped = append(dropped, id)
+		}
+	}
+	for _, id := range a {
+		if !slices.Contains(b, id) {
+			added = append(added, id)
+		}
+	}
+	return dropped, added
+}
+
+// With is the entry that a baseline has once a change of it is accepted: what the reading
+// did not tell stays as it was. False: there is none any more.
+func (c Change) With() (Entry, bool) {
+	if c.After == nil {
+		return Entry{}, false
+	}
+	e := *c.After
+	if c.Before == nil {
+		return e, true
+	}
+	e.Values = slices.Clone(e.Values)
+	for _, v := range c.Before.Values {
+		if _, said := e.Value(v.Name); !said {
+			e.Values = append(e.Values, v)
+		}
+	}
+	return e, true
+}
+
+// Names are the names of the values that differ.
+func (c Change) Names() (names []string) {
+	for _, d := range c.Fields {
+		names = append(names, string(d.Name))
+	}
+	return names
+}
