@@ -46,15 +46,19 @@ type Options struct {
 	// GroupRoles are the roles that a group is eligible for, read as Belay itself;
 	// nil: not known.
 	GroupRoles func(ctx context.Context, group string) ([]pim.EligibleAssignment, error)
-	Posture    Posture          // how the tenant stands; nil: nobody may see it
-	Alerts     *AlertRules      // thresholds of what is unusual; nil: no alerts
-	Portal     string           // base URL of the Entra portal; empty: https://entra.microsoft.com
-	Now        func() time.Time // business time; nil: the wall clock
-	Random     io.Reader        // nil: crypto/rand
-	Reads      rate.Limit       // calls a second that only look, everything together; 0: one
-	Limits     Limits           // how much people may do; zero: as much as they like
-	WarnBefore time.Duration    // how long before its end an activation is announced to end; 0: ten minutes
-	Quiet      QuietHours       // when nobody is reminded; zero: never
+	Posture    Posture     // how the tenant stands; nil: nobody may see it
+	Alerts     *AlertRules // thresholds of what is unusual; nil: no alerts
+	// AccessReviews reads and decides access reviews; nil: they are not answered here.
+	// RemindReviews is how long before its end a reviewer is reminded of one.
+	AccessReviews AccessReviews
+	RemindReviews []time.Duration
+	Portal        string           // base URL of the Entra portal; empty: https://entra.microsoft.com
+	Now           func() time.Time // business time; nil: the wall clock
+	Random        io.Reader        // nil: crypto/rand
+	Reads         rate.Limit       // calls a second that only look, everything together; 0: one
+	Limits        Limits           // how much people may do; zero: as much as they like
+	WarnBefore    time.Duration    // how long before its end an activation is announced to end; 0: ten minutes
+	Quiet         QuietHours       // when nobody is reminded; zero: never
 	// Owner names this process in leases. Where only one process can hold the
 	// store it is always the same name, so that a start takes up at once what a
 	// killed process left in the middle; empty: a new name for each start.
@@ -161,6 +165,9 @@ func (b *Bot) Run(ctx context.Context) error {
 	b.serves = true
 	b.mu.Unlock()
 	if err := b.recover(ctx); err != nil && ctx.Err() == nil {
+		return err
+	}
+	if err := b.planReviews(ctx); err != nil && ctx.Err() == nil {
 		return err
 	}
 	b.lookout()

@@ -29,11 +29,12 @@ const (
 	SubPosture   Subcommand = "posture"   // how the tenant stands, for those who may see it
 	SubChecklist Subcommand = "checklist" // the same as answers
 	SubAlerts    Subcommand = "alerts"    // what nobody has acknowledged, and what is muted
+	SubReviews   Subcommand = "reviews"   // the access reviews that wait for the person
 )
 
 // subcommands are the words that mean something when they stand alone, and that
 // nothing can be saved under.
-var subcommands = []Subcommand{SubStatus, SubStop, SubApprovals, SubLink, SubUnlink, SubHelp, SubHome, SubPosture, SubChecklist, SubAgain, SubSave, SubSaved, SubForget, SubAlerts}
+var subcommands = []Subcommand{SubStatus, SubStop, SubApprovals, SubLink, SubUnlink, SubHelp, SubHome, SubPosture, SubChecklist, SubAgain, SubSave, SubSaved, SubForget, SubAlerts, SubReviews}
 
 // Elevate is a parsed command.
 type Elevate struct {

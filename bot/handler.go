@@ -201,6 +201,8 @@ func (b *Bot) command(ctx context.Context, in Inbound, e Elevate) (Reply, Later)
 		return b.approvals(ctx, in, a), nil
 	case SubPosture, SubChecklist:
 		return b.posture(in, a, e.Sub)
+	case SubReviews:
+		return b.reviews(ctx, in, a)
 	case SubAgain:
 		return b.again(ctx, in, a, "", e)
 	case SubSave:

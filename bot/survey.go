@@ -35,7 +35,7 @@ func (b *Bot) survey(ctx context.Context, now time.Time) {
 			if first {
 				first, oldest = false, max(0, now.Sub(at))
 			}
-			if strings.HasPrefix(id, greeting) || strings.HasPrefix(id, bulletinMark) || strings.HasPrefix(id, digestMark) {
+			if strings.HasPrefix(id, greeting) || strings.HasPrefix(id, bulletinMark) || strings.HasPrefix(id, digestMark) || reviewOfThis(id) {
 				return nil
 			}
 			r, err := b.docs.get(tx, id)

@@ -25,6 +25,7 @@ type world struct {
 	Unlicensed    bool
 	Services      map[string]string `json:",omitempty"` // service principals: id to name
 	Reviews       []Review          `json:",omitempty"`
+	Rounds        []*Round          `json:",omitempty"`
 
 	Key    string            // PKCS #8, base64
 	Flows  map[string]*flow  // sign-ins on their way through the pages
