@@ -288,6 +288,7 @@ func (s *sandbox) config() app.Config {
 			{Name: "no news", Roles: []string{"Message Center Reader"}, Silent: true},
 			{Name: "every hour in one card", Events: []string{"asked", "approved", "denied", "activated", "extended", "ended", "failed"},
 				To: []string{"slack:" + slackDigest, "teams:" + teamsDigest}, Digest: "hourly", Continue: true}}},
+		Reviews:  app.Reviews{Enabled: true, RemindBefore: []string{"72h", "24h"}},
 		Posture:  app.Posture{Digest: "none"}, // and no day's numbers: its days pass in seconds
 		Security: app.Security{Channels: []string{"slack:" + slackSecurity, "teams:" + teamsSecurity}, Viewers: []string{securityLead}},
 	}

@@ -30,6 +30,7 @@ type Config struct {
 	Security  Security  `koanf:"security"`
 	Posture   Posture   `koanf:"posture"`
 	Alerts    Alerts    `koanf:"alerts"`
+	Reviews   Reviews   `koanf:"reviews"`
 	Audit     Audit     `koanf:"audit"`
 	Telemetry Telemetry `koanf:"telemetry"`
 	SIEM      SIEM      `koanf:"siem"`

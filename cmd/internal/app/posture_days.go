@@ -92,7 +92,13 @@ func (a *App) daily(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	return true, a.keepDay(ctx, r, days)
+	unreviewed, seen := posture.Unreviewed(s, a.cfg.PostureRules())
+	return true, a.keepDay(ctx, r, days, func(tx store.Tx) error {
+		if !a.cfg.Reviews.Nudge || !seen {
+			return nil
+		}
+		return a.bot.TellUnreviewed(tx, unreviewed, r.Taken)
+	})
 }
 
 // digest is where the week's report goes on the day of r; nowhere on other days.
@@ -115,8 +121,9 @@ func (a *App) snapshot(ctx context.Context) (posture.Snapshot, error) {
 }
 
 // keepDay keeps the day of r and drops what is too old, and in the same transaction tells
-// the channels where it is their day: once, whatever happens afterwards.
-func (a *App) keepDay(ctx context.Context, r posture.Report, days []posture.Day) error {
+// the channels where it is their day, and what else there is to tell: once, whatever happens
+// afterwards.
+func (a *App) keepDay(ctx context.Context, r posture.Report, days []posture.Day, also ...func(store.Tx) error) error {
 	to := a.digest(r)
 	return a.sealed.Update(ctx, func(tx store.Tx) error {
 		var kept []string
@@ -133,8 +140,16 @@ func (a *App) keepDay(ctx context.Context, r posture.Report, days []posture.Day)
 			}
 		}
 		d := r.Day()
-		if err := postureBucket.Put(tx, d.Day, d); err != nil || len(to) == 0 {
+		if err := postureBucket.Put(tx, d.Day, d); err != nil {
 			return err
+		}
+		for _, tell := range also {
+			if err := tell(tx); err != nil {
+				return err
+			}
+		}
+		if len(to) == 0 {
+			return nil
 		}
 		return a.bot.TellPosture(tx, r, days, to)
 	})

@@ -102,6 +102,7 @@ func (c Config) Validate() []string {
 	v.siem(c.SIEM)
 	v.posture(c)
 	v.alerts(c.Alerts)
+	v.reviews(c.Reviews)
 	return v.faults
 }
 
