@@ -167,11 +167,12 @@ func (b *Bot) Run(ctx context.Context) error {
 	if err := b.recover(ctx); err != nil && ctx.Err() == nil {
 		return err
 	}
-	if err := b.planReviews(ctx); err != nil && ctx.Err() == nil {
-		return err
-	}
 	b.lookout()
+	planned := false
 	for {
+		if !planned {
+			planned = b.planReviews(ctx) == nil // the store may not answer yet: what is due says so
+		}
 		if err := b.kickDue(ctx); err != nil && ctx.Err() == nil {
 			if newer := (*store.SchemaError)(nil); errors.As(err, &newer) { // and it serves
 				b.stop()

@@ -210,6 +210,10 @@ func seenOf(i pim.AccessReviewItem) reviewSeen {
 	return reviewSeen{Verdict: i.Verdict, By: strings.ToLower(i.By.ID), At: i.Reviewed}
 }
 
+func (s reviewSeen) is(o reviewSeen) bool {
+	return s.Verdict == o.Verdict && s.By == o.By && s.At.Equal(o.At)
+}
+
 // is says that Microsoft holds a decision as it was made.
 func (d reviewDecision) is(i pim.AccessReviewItem, by string) bool {
 	return i.Verdict == d.Verdict && strings.EqualFold(i.By.ID, by)
@@ -229,7 +233,7 @@ func (a *reviewAct) compare(r accessReview, now time.Time) {
 			d.end(reviewRefused, &Refusal{Code: pim.CodeNotApprover})
 		case d.is(i, a.By.ID):
 			d.end(reviewRecorded, nil)
-		case seenOf(i) != d.Saw: // decided meanwhile, in the portal or by somebody else
+		case !seenOf(i).is(d.Saw): // decided meanwhile, in the portal or by somebody else
 			d.end(reviewRefused, &Refusal{Code: pim.CodeDecided, By: personName(i.By)})
 		case i.Applied:
 			d.end(reviewRefused, &Refusal{Code: pim.CodeCannotCancel})

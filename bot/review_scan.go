@@ -178,7 +178,7 @@ func (b *Bot) foundReview(ctx context.Context, id string, who pim.Principal, rou
 		r := b.begunReview(before, who, round, now)
 		r.Told, r.Over = true, false
 		r.Done = round.Open == 0 || r.Done && !r.Read.IsZero()
-		if !r.Done || r.Read.IsZero() {
+		if round.Open > 0 {
 			r.Look = now // with the reviewer's own sign-in, if there is one
 		}
 		return b.putReview(tx, before, r, now)

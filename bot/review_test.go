@@ -68,8 +68,7 @@ func (w *world) linkInTeams(who string) {
 // found has the look for reviews come due.
 func (w *world) found() {
 	w.t.Helper()
-	w.advance(16 * time.Minute)
-	w.sees(w.teams, "chat-bob", "Access review: Who administers users")
+	w.seesLater(2*time.Minute, w.teams, "chat-bob", "Access review: Who administers users")
 }
 
 // opens opens the review that waits for somebody, and gives the cards of its people.

@@ -25,7 +25,7 @@ type Reviews struct {
 	late    int // readings that do not show a decision yet
 	shown   []pim.AccessReviewItem
 	sent    []string // "person verdict name", of decisions that took effect, in order
-	reads   int
+	looks   int
 }
 
 // NewReviews is a review of a role, of these people, by these reviewers.
@@ -76,6 +76,13 @@ func (r *Reviews) Sent() []string {
 	return slices.Clone(r.sent)
 }
 
+// Looks is how often Belay itself looked for reviews.
+func (r *Reviews) Looks() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.looks
+}
+
 // Item is an item as Microsoft holds it.
 func (r *Reviews) Item(id string) pim.AccessReviewItem {
 	r.mu.Lock()
@@ -114,6 +121,7 @@ func (r *Reviews) reviewer(person string) bool {
 func (r *Reviews) Running(context.Context) ([]pim.AccessReviewRound, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.looks++
 	if err := r.enter("running", ""); err != nil || r.over() {
 		return nil, err
 	}
@@ -141,7 +149,6 @@ func (r *Reviews) Waiting(_ context.Context, person string) ([]pim.AccessReviewR
 func (r *Reviews) Items(_ context.Context, person string, _ pim.AccessReviewRef) ([]pim.AccessReviewItem, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.reads++
 	if err := r.enter("items", person); err != nil {
 		return nil, err
 	}
