@@ -168,7 +168,7 @@ func itemCard(r accessReview, i pim.AccessReviewItem) Card {
 	}
 	at := r.ID + "/" + i.ID
 	for _, v := range []Verb{VerbKeepAccess, VerbRemoveAccess, VerbCannotTell} {
-		a := Action{Label: sayVerdictButton(v), Verb: v, ID: at}
+		a := Action{Label: sayVerdictFor(v, i.Principal), Verb: v, ID: at}
 		if verdict := verdictOf(v); verdict == i.Verdict {
 			continue
 		}

@@ -140,6 +140,7 @@ func (b *Bot) openReview(ctx context.Context, in Inbound, a actor, r accessRevie
 func (b *Bot) wantDecisions(ctx context.Context, in Inbound, a actor, id string, want map[string]pim.Verdict, why string) (Reply, Later) {
 	act, ticket, at := b.newID(), b.newTicket(), b.o.Now().UTC()
 	var made reviewAct
+	var r accessReview
 	var underWay int
 	err := b.o.Store.Update(ctx, func(tx store.Tx) error {
 		made, underWay = reviewAct{ID: act, By: a.Person, Made: at, State: IntentReady, Trace: traceOf(ctx)}, 0
@@ -150,7 +151,7 @@ func (b *Bot) wantDecisions(ctx context.Context, in Inbound, a actor, id string,
 		if before.Over || !at.Before(before.Round.End) {
 			return refuse(CodeInvalid, sayReviewOver)
 		}
-		r := before.clone()
+		r = before.clone()
 		for _, item := range r.Items { // in their order
 			verdict, wanted := want[item.ID]
 			if !wanted {
@@ -195,7 +196,9 @@ func (b *Bot) wantDecisions(ctx context.Context, in Inbound, a actor, id string,
 	case made.State == IntentWaiting:
 		return b.reviewWaits(made), nil
 	}
-	return Reply{Card: plain(Waiting, "On its way", sayReviewSending(len(made.Decisions)))}, nil
+	page := reviewPage(r, 0, b.o.Now()) // who is left
+	page.Card.Note = sayReviewSending(len(made.Decisions))
+	return page, nil
 }
 
 // reviewWaits says where the link is that decisions wait for.

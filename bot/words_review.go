@@ -90,6 +90,14 @@ func sayVerdict(v pim.Verdict) string {
 
 func sayVerdictButton(v Verb) string { return sayVerdict(verdictOf(v)) }
 
+// sayVerdictFor names whom a button is about: there are several of its kind in a message.
+func sayVerdictFor(v Verb, who pim.Principal) string {
+	if v == VerbCannotTell {
+		return sayVerdictButton(v)
+	}
+	return sayVerdictButton(v) + " " + cut(personName(who), 40)
+}
+
 func sayRecommends(v pim.Verdict) string {
 	switch v {
 	case pim.VerdictApprove:

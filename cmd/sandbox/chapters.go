@@ -46,6 +46,7 @@ func (s *sandbox) chapters(alice, bob, carol person, link *regexp.Regexp) []step
 				}},
 		},
 		s.notMeChapter(alice, bob, carol, dm, link),
+		s.reviewChapter(bob),
 		[]step{
 			{"all this was written by people, and nothing by an application", nil,
 				func(context.Context) error { return s.onlyPeople() }},
