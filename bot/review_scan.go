@@ -18,6 +18,7 @@ import (
 type reviewScan struct {
 	Next  time.Time `json:"next"`
 	Lease Lease     `json:"lease"`
+	Tries int       `json:"tries,omitempty"` // that failed, in a row
 	Blind string    `json:"blind,omitempty"` // the permission that is missing, as was logged
 }
 
@@ -40,7 +41,7 @@ func (b *Bot) planReviews(ctx context.Context) error {
 		if err = ignoreMissing(err); err != nil {
 			return err
 		}
-		return putScan(tx, s, reviewScan{Next: soonest(s.Next, now.Add(reviewFirst)), Lease: s.Lease, Blind: s.Blind}, now)
+		return putScan(tx, s, reviewScan{Next: soonest(s.Next, now.Add(reviewFirst)), Lease: s.Lease, Tries: s.Tries, Blind: s.Blind}, now)
 	})
 }
 
@@ -114,7 +115,15 @@ func (b *Bot) scanReviews(ctx context.Context) {
 	was := ""
 	_, kept := b.changeScan(ctx, func(s *reviewScan, now time.Time) {
 		was = s.Blind
-		*s = reviewScan{Next: now.Add(reviewEvery), Blind: blind}
+		if err == nil {
+			*s = reviewScan{Next: now.Add(reviewEvery), Blind: blind}
+			return
+		}
+		wait := backoff(s.Tries + 2)
+		if after, ok := retryAfter(err); ok {
+			wait = maxDuration(wait, after)
+		}
+		*s = reviewScan{Next: now.Add(wait), Tries: s.Tries + 1, Blind: s.Blind}
 	})
 	if kept != nil {
 		b.stumble(reviewScanID)
