@@ -45,7 +45,7 @@ func (b *Bot) postReview(tx store.Tx, before, r accessReview, now time.Time) err
 		}
 	}
 	for _, a := range r.Acts {
-		errs = append(errs, b.post(tx, Bulletin{ID: actPost(r.ID, a.ID), Card: b.actCard(r, a), People: to, At: a.Made}))
+		errs = append(errs, b.post(tx, Bulletin{ID: actPost(r.ID, a.ID), Card: actCard(r, a, b.o.Links.URL), People: to, At: a.Made}))
 	}
 	return errors.Join(errs...)
 }
@@ -181,7 +181,7 @@ func itemCard(r accessReview, i pim.AccessReviewItem) Card {
 }
 
 // actCard tells a reviewer of one act of theirs, from the press on.
-func (b *Bot) actCard(r accessReview, a reviewAct) Card {
+func actCard(r accessReview, a reviewAct, link func(string) string) Card {
 	c := Card{Title: sayActTitle(a), Tone: Waiting, Text: sayAct(a), Facts: []Fact{{Name: "Review", Value: sayReviewName(r.Round)}, {Name: "Ends", At: r.Round.End}}, Note: sayNotYourReview}
 	switch {
 	case a.settled() && !slices.ContainsFunc(a.Decisions, func(d reviewDecision) bool { return d.Outcome != reviewRecorded }):
@@ -190,7 +190,7 @@ func (b *Bot) actCard(r accessReview, a reviewAct) Card {
 		c.Tone = Bad
 		c.Actions = r.actions()
 	case a.State == IntentWaiting:
-		c.Actions = []Action{{Label: "Sign in", Style: Primary, URL: b.o.Links.URL(a.Ticket)}}
+		c.Actions = []Action{{Label: "Sign in", Style: Primary, URL: link(a.Ticket)}}
 		c.Note = sayLinkOnce
 	}
 	return c
@@ -208,7 +208,7 @@ func keepForm(r accessReview, i pim.AccessReviewItem, why, problem string) *Form
 
 // acceptForm shows what accepting all recommendations decides. What was shown is what a
 // submission may decide.
-func (b *Bot) acceptForm(r accessReview, why, problem string) (Reply, Later) {
+func acceptForm(r accessReview, why, problem string) (Reply, Later) {
 	want := r.recommended()
 	if len(want) == 0 {
 		return Reply{Card: plain(Neutral, titleReviewKnown, sayNothingRecommended)}, nil
@@ -218,7 +218,7 @@ func (b *Bot) acceptForm(r accessReview, why, problem string) (Reply, Later) {
 }
 
 // severalForm lets a reviewer pick people and decide about all of them.
-func (b *Bot) severalForm(r accessReview, values, problems map[string]string) Reply {
+func severalForm(r accessReview, values, problems map[string]string) Reply {
 	open := r.open()
 	if len(open) == 0 {
 		return Reply{Card: plain(Neutral, titleReviewKnown, sayReviewDone)}
@@ -239,8 +239,8 @@ func (b *Bot) severalForm(r accessReview, values, problems map[string]string) Re
 		Back:   &Action{Label: "Back", Verb: VerbReviews, ID: r.ID}}, Replace: len(problems) > 0}
 }
 
-// unreviewedCard names privileged roles that nobody reviews.
-func unreviewedCard(roles []string, portal string) Card {
+// UnreviewedCard names privileged roles that nobody reviews.
+func UnreviewedCard(roles []string, portal string) Card {
 	if len(roles) == 0 {
 		return Card{Title: titleAllReviewed, Tone: Good, Text: sayAllReviewed}
 	}

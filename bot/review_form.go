@@ -45,13 +45,13 @@ func (b *Bot) submitReview(ctx context.Context, in Inbound, a actor, s Submit) (
 		want[item.ID] = pim.VerdictApprove
 	case VerbAcceptAll:
 		if want = r.recommended(); rest != shownDigest(want) {
-			return b.acceptForm(r, cut(why, maxReason), sayListChanged)
+			return acceptForm(r, cut(why, maxReason), sayListChanged)
 		}
 		if why == "" && r.Round.Justify && keepsAny(want) {
 			long = sayWhyKeep
 		}
 		if long != "" {
-			return b.acceptForm(r, cut(why, maxReason), long)
+			return acceptForm(r, cut(why, maxReason), long)
 		}
 	case VerbSeveral:
 		verdict, problems := verdictOf(Verb(s.Values[fieldVerdict])), map[string]string{}
@@ -70,7 +70,7 @@ func (b *Bot) submitReview(ctx context.Context, in Inbound, a actor, s Submit) (
 			problems[fieldReason] = long
 		}
 		if len(problems) > 0 {
-			return b.severalForm(r, s.Values, problems), nil
+			return severalForm(r, s.Values, problems), nil
 		}
 	}
 	if why == "" {

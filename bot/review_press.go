@@ -103,9 +103,9 @@ func (b *Bot) reviewPress(ctx context.Context, in Inbound, a actor, p Press) (Re
 	case r.Over || !b.o.Now().Before(r.Round.End):
 		return Reply{Card: plain(Neutral, titleReviewOver, sayReviewOver)}, nil
 	case p.Verb == VerbAcceptAll:
-		return b.acceptForm(r, "", "")
+		return acceptForm(r, "", "")
 	case p.Verb == VerbSeveral:
-		return b.severalForm(r, nil, nil), nil
+		return severalForm(r, nil, nil), nil
 	}
 	item, there := r.item(rest)
 	if !there {
@@ -259,5 +259,5 @@ func (b *Bot) TellUnreviewed(tx store.Tx, roles []string, at time.Time) error {
 	} else if !errors.Is(err, store.ErrNotFound) || len(roles) == 0 {
 		return ignoreMissing(err)
 	}
-	return b.post(tx, Bulletin{ID: id, Event: NoticePosture, Severity: Medium, Card: unreviewedCard(roles, b.o.Portal), At: first})
+	return b.post(tx, Bulletin{ID: id, Event: NoticePosture, Severity: Medium, Card: UnreviewedCard(roles, b.o.Portal), At: first})
 }

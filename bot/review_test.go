@@ -105,7 +105,7 @@ func TestAReviewIsDecidedInChat(t *testing.T) {
 	w.found()
 	w.sees(w.slack, "D-carol", "Access review: Who administers users", "[Open]")
 	page, cards := w.opens("bob")
-	if len(cards) != 3 || !strings.Contains(words(*page.Card), "Left for you: 3 of 3") || !strings.Contains(words(cards["Ben"]), "recommends to remove") {
+	if len(cards) != 3 || !strings.Contains(words(*page.Card), "Left for you: 3 of 3") || !strings.Contains(words(cards["Ben"]), "recommends removing") {
 		t.Fatalf("%s\n%+v", words(*page.Card), cards)
 	}
 	w.reviewer("bob", cards["Ann"], "Keep")

@@ -101,9 +101,9 @@ func sayVerdictFor(v Verb, who pim.Principal) string {
 func sayRecommends(v pim.Verdict) string {
 	switch v {
 	case pim.VerdictApprove:
-		return "Microsoft recommends to keep this access."
+		return "Microsoft recommends keeping this access."
 	case pim.VerdictDeny:
-		return "Microsoft recommends to remove this access."
+		return "Microsoft recommends removing this access."
 	}
 	return "Microsoft recommends nothing."
 }

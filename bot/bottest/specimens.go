@@ -85,6 +85,7 @@ func Specimens() []Specimen {
 	all = append(all, presenceSpecimens(*s, pending)...)
 	all = append(all, fieldSpecimens()...)
 	all = append(all, notMeSpecimens(s, pending)...)
+	all = append(all, reviewSpecimens(at)...)
 	return append(all, pageSpecimens(s.card("", pending, "approver/bob/teams"), s.card("", approved, "requester"))...)
 }
 
