@@ -46,17 +46,21 @@ type Options struct {
 	// GroupRoles are the roles that a group is eligible for, read as Belay itself;
 	// nil: not known.
 	GroupRoles func(ctx context.Context, group string) ([]pim.EligibleAssignment, error)
-	Posture    Posture          // how the tenant stands; nil: nobody may see it
-	Alerts     *AlertRules      // thresholds of what is unusual; nil: no alerts
-	Accounts   Accounts         // what Entra logs of accounts; nil: neither unusual places nor break-glass accounts are watched
-	Drift      *Drifting        // compares the tenant with what was accepted; nil: it is not compared
-	Portal     string           // base URL of the Entra portal; empty: https://entra.microsoft.com
-	Now        func() time.Time // business time; nil: the wall clock
-	Random     io.Reader        // nil: crypto/rand
-	Reads      rate.Limit       // calls a second that only look, everything together; 0: one
-	Limits     Limits           // how much people may do; zero: as much as they like
-	WarnBefore time.Duration    // how long before its end an activation is announced to end; 0: ten minutes
-	Quiet      QuietHours       // when nobody is reminded; zero: never
+	Posture    Posture     // how the tenant stands; nil: nobody may see it
+	Alerts     *AlertRules // thresholds of what is unusual; nil: no alerts
+	Accounts   Accounts    // what Entra logs of accounts; nil: neither unusual places nor break-glass accounts are watched
+	Drift      *Drifting   // compares the tenant with what was accepted; nil: it is not compared
+	// AccessReviews reads and decides access reviews; nil: they are not answered here.
+	// RemindReviews is how long before its end a reviewer is reminded of one.
+	AccessReviews AccessReviews
+	RemindReviews []time.Duration
+	Portal        string           // base URL of the Entra portal; empty: https://entra.microsoft.com
+	Now           func() time.Time // business time; nil: the wall clock
+	Random        io.Reader        // nil: crypto/rand
+	Reads         rate.Limit       // calls a second that only look, everything together; 0: one
+	Limits        Limits           // how much people may do; zero: as much as they like
+	WarnBefore    time.Duration    // how long before its end an activation is announced to end; 0: ten minutes
+	Quiet         QuietHours       // when nobody is reminded; zero: never
 	// Owner names this process in leases. Where only one process can hold the
 	// store it is always the same name, so that a start takes up at once what a
 	// killed process left in the middle; empty: a new name for each start.
@@ -174,7 +178,11 @@ func (b *Bot) Run(ctx context.Context) error {
 		return err
 	}
 	b.lookout()
+	planned := false
 	for {
+		if !planned {
+			planned = b.planReviews(ctx) == nil // the store may not answer yet: what is due says so
+		}
 		if err := b.kickDue(ctx); err != nil && ctx.Err() == nil {
 			if newer := (*store.SchemaError)(nil); errors.As(err, &newer) { // and it serves
 				b.stop()

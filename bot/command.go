@@ -30,11 +30,12 @@ const (
 	SubChecklist Subcommand = "checklist" // the same as answers
 	SubAlerts    Subcommand = "alerts"    // what nobody has acknowledged, and what is muted
 	SubDrift     Subcommand = "drift"     // what is not as it was accepted, for those who may see the posture
+	SubReviews   Subcommand = "reviews"   // the access reviews that wait for the person
 )
 
 // subcommands are the words that mean something when they stand alone, and that
 // nothing can be saved under.
-var subcommands = []Subcommand{SubStatus, SubStop, SubApprovals, SubLink, SubUnlink, SubHelp, SubHome, SubPosture, SubChecklist, SubAgain, SubSave, SubSaved, SubForget, SubAlerts, SubDrift}
+var subcommands = []Subcommand{SubStatus, SubStop, SubApprovals, SubLink, SubUnlink, SubHelp, SubHome, SubPosture, SubChecklist, SubAgain, SubSave, SubSaved, SubForget, SubAlerts, SubDrift, SubReviews}
 
 // Elevate is a parsed command.
 type Elevate struct {

@@ -118,7 +118,7 @@ func lasting(s Said) bool {
 		return true
 	case Press:
 		switch s.Verb {
-		case VerbElevate, VerbAgain, VerbSaved, VerbExtend, VerbLink, VerbDeny, VerbShow, VerbMute, VerbAlert:
+		case VerbElevate, VerbAgain, VerbSaved, VerbExtend, VerbLink, VerbDeny, VerbShow, VerbMute, VerbAlert, VerbReviews, VerbAcceptAll, VerbSeveral:
 			return false
 		}
 		return true

@@ -173,6 +173,8 @@ func (d documents) leased(tx store.Tx, owner string, until time.Time) ([]string,
 			var p posted
 			p, err = getBulletin(tx, id)
 			held = p.Lease
+		case reviewOfThis(id):
+			held, err = checkReview(tx, id)
 		default:
 			var r Request
 			r, err = d.get(tx, id)
@@ -245,6 +247,12 @@ func Check(tx store.Tx) []error {
 		if strings.HasPrefix(id, digestMark) {
 			if _, err := getDigest(tx, id); err != nil {
 				bad = append(bad, fmt.Errorf("%s entry %s: digest: %w", bucket, key, err))
+			}
+			return
+		}
+		if reviewOfThis(id) {
+			if _, err := checkReview(tx, id); err != nil {
+				bad = append(bad, fmt.Errorf("%s entry %s: access review: %w", bucket, key, err))
 			}
 			return
 		}

@@ -200,6 +200,8 @@ func (b *Bot) submit(ctx context.Context, in Inbound, s Submit) (Reply, Later) {
 		return b.extended(ctx, in, a, s)
 	case VerbMute:
 		return b.submitMute(ctx, in, a, s)
+	case VerbKeepAccess, VerbAcceptAll, VerbSeveral:
+		return b.submitReview(ctx, in, a, s)
 	case VerbReason:
 		reason := strings.TrimSpace(s.Values[fieldReason])
 		problem := ""

@@ -203,6 +203,8 @@ func (b *Bot) command(ctx context.Context, in Inbound, e Elevate) (Reply, Later)
 		return b.posture(in, a, e.Sub)
 	case SubDrift:
 		return b.listDrift(in, a)
+	case SubReviews:
+		return b.reviews(ctx, in, a)
 	case SubAgain:
 		return b.again(ctx, in, a, "", e)
 	case SubSave:

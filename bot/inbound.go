@@ -166,5 +166,11 @@ const (
 	VerbAlert       Verb = "alert"  // show it anew
 	VerbUnmute      Verb = "unmute" // ID: mute
 
-	VerbAccept Verb = "accept" // ID: a drift, and how often it had changed again
+	VerbAccept       Verb = "accept"        // ID: a drift, and how often it had changed again
+	VerbReviews      Verb = "reviews"       // open an access review; ID: its id, and where to begin
+	VerbKeepAccess   Verb = "keep-access"   // ID: access review/item, as of the two below; may open the form of the same verb
+	VerbRemoveAccess Verb = "remove-access" // … when the review is applied
+	VerbCannotTell   Verb = "cannot-tell"
+	VerbAcceptAll    Verb = "accept-all" // opens the form of the same verb, with what Microsoft recommends
+	VerbSeveral      Verb = "several"    // opens the form of the same verb: several people at once
 )

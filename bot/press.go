@@ -51,6 +51,8 @@ func (b *Bot) press(ctx context.Context, in Inbound, p Press) (Reply, Later) {
 		return b.alertPress(ctx, in, a, p)
 	case VerbAccept:
 		return b.driftPress(ctx, in, a, p)
+	case VerbReviews, VerbKeepAccess, VerbRemoveAccess, VerbCannotTell, VerbAcceptAll, VerbSeveral:
+		return b.reviewPress(ctx, in, a, p)
 	}
 	return Reply{Card: plain(Bad, "Nothing was done", sayOutdated)}, nil
 }

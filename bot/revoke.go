@@ -80,7 +80,8 @@ func (b *Bot) withdraw(tx store.Tx, at time.Time, principal string, from User) (
 			changed = append(changed, r.ID)
 		}
 	}
-	return changed, nil
+	reviews, err := b.withdrawReviews(tx, principal, from, at)
+	return append(changed, reviews...), err
 }
 
 // afterEnd is what is left to do when links of a principal have ended durably.

@@ -34,6 +34,10 @@ func (b *Bot) settle(ctx context.Context, id string) {
 		b.publish(ctx, id)
 		return
 	}
+	if reviewOfThis(id) {
+		b.settleReview(ctx, id)
+		return
+	}
 	log := b.o.Log.With("request", id)
 	r, mine, err := b.lease(ctx, id)
 	if errors.Is(err, store.ErrNotFound) {

@@ -31,7 +31,9 @@ func (b *Bot) SignedIn(ctx context.Context, principal string, t Ticket) error {
 			}
 			ids = append(ids, r.ID)
 		}
-		return nil
+		reviews, err := b.reviewersSignedIn(tx, principal, t, at)
+		ids = append(ids, reviews...)
+		return err
 	})
 	if err != nil {
 		return err

@@ -79,7 +79,7 @@ func (b *Bot) eachOpen(ctx context.Context, visit func(key string, r Request, fo
 			part = part[:0]
 			return dueIndex.Scan(tx, from, "", func(key string, _ struct{}) error {
 				e, id := entry{key: key}, key[17:]
-				if !strings.HasPrefix(id, greeting) && !strings.HasPrefix(id, bulletinMark) && !strings.HasPrefix(id, digestMark) {
+				if !strings.HasPrefix(id, greeting) && !strings.HasPrefix(id, bulletinMark) && !strings.HasPrefix(id, digestMark) && !reviewOfThis(id) {
 					var err error
 					e.r, err = b.docs.get(tx, id)
 					if e.found = err == nil; ignoreMissing(err) != nil {

@@ -12,6 +12,7 @@ const sayHelp = "/elevate: choose a role and ask for it\n" +
 	"/elevate status: your requests and active roles\n" +
 	"/elevate stop: deactivate a role before its time\n" +
 	"/elevate approvals: what waits for your decision\n" +
+	"/elevate reviews: the access reviews that wait for you\n" +
 	"/elevate home: all of that on one page, with what you can activate\n" +
 	"/elevate posture, /elevate checklist, /elevate drift: what is weak in the tenant, and what changed, for those who may see it\n" +
 	"/elevate link, /elevate unlink: bind or forget your Microsoft sign-in\n" +

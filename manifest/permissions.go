@@ -18,6 +18,8 @@ func delegatedIDs() map[string]string {
 
 		"PrivilegedEligibilitySchedule.Read.AzureADGroup":     "8f44f93d-ecef-46ae-a9bf-338508d44d6b",
 		"PrivilegedAssignmentSchedule.ReadWrite.AzureADGroup": "06dbc45d-6708-4ef0-a797-f797ee68bf4b",
+
+		"AccessReview.ReadWrite.All": "e4aa47b9-9a69-4109-82ed-36ec70d85ff1",
 	}
 }
 

@@ -37,7 +37,17 @@ type Operation struct {
 	// Without is what is missing when Application is not granted; empty: Belay is
 	// of no use then.
 	Without string
+
+	// Only is the feature without which nobody makes the call; empty: it belongs to all.
+	Only Feature
 }
+
+// Feature is something that is off by default, and whose permissions are asked for only
+// where it is on.
+type Feature string
+
+// AccessReviews lets reviewers decide in chat.
+const AccessReviews Feature = "access reviews"
 
 // Operations are all calls that Belay makes at Microsoft, the sign-in apart. Source:
 // the permission tables of the Graph reference, operation by operation, and for
@@ -59,6 +69,12 @@ func graphOperations() []Operation {
 		noGroups = "membership and ownership of groups"
 		noTraces = "requests that were made elsewhere and that no signed-in approver sees; assignments outside of PIM; sign-ins from unusual places; what happens to break-glass accounts"
 		blind    = "in a posture report: "
+
+		reviews    = "/v1.0/identityGovernance/accessReviews/definitions"
+		rounds     = reviews + "/{review}/instances"
+		decisions  = rounds + "/{instance}/decisions"
+		asReviewer = "/filterByCurrentUser(on='reviewer')"
+		noReviews  = "messages and reminders about access reviews"
 	)
 	as := func(method, path, why string, delegated ...string) Operation {
 		return Operation{Service: Graph, Method: method, Path: path, Why: why, Delegated: delegated}
@@ -67,6 +83,7 @@ func graphOperations() []Operation {
 		return Operation{Service: Graph, Method: read, Path: path, Why: why, Application: application, Without: without}
 	}
 	const roles, groups = "RoleAssignmentSchedule.ReadWrite.Directory", "PrivilegedAssignmentSchedule.ReadWrite.AzureADGroup"
+	const review = "AccessReview.ReadWrite.All" // a decision wants it, and nobody is asked for a second, lesser one
 	return []Operation{
 		as(read, eligibleRoles+asPrincipal, "the roles a person may activate", "RoleEligibilitySchedule.Read.Directory"),
 		// Microsoft asks for the ReadWrite permission even to read a request.
@@ -108,8 +125,21 @@ func graphOperations() []Operation {
 		itself("/v1.0/roleManagement/directory/roleDefinitions", "posture: names of roles", blind+"names of roles", "RoleManagement.Read.Directory"),
 		itself(groupBase+"/eligibilityScheduleInstances", "posture: who may join a group", blind+"whether groups are managed by PIM", "PrivilegedEligibilitySchedule.Read.AzureADGroup"),
 		itself("/v1.0/subscribedSkus", "posture: the licence for PIM", blind+"the licence for PIM", "LicenseAssignment.Read.All"),
-		itself("/v1.0/identityGovernance/accessReviews/definitions", "posture: reviews of roles", blind+"whether privileged roles are reviewed", "AccessReview.Read.All"),
+		itself(reviews, "posture: reviews of roles; the reviews that are held now", blind+"whether privileged roles are reviewed; "+noReviews, "AccessReview.Read.All"),
+		only(AccessReviews, itself(rounds, "access reviews: those that are held now", blind+"whether privileged roles are reviewed; "+noReviews, "AccessReview.Read.All")),
+		only(AccessReviews, itself(rounds+"/{instance}/contactedReviewers", "access reviews: who is asked", blind+"whether privileged roles are reviewed; "+noReviews, "AccessReview.Read.All")),
+		only(AccessReviews, itself(decisions, "access reviews: how many are open", blind+"whether privileged roles are reviewed; "+noReviews, "AccessReview.Read.All")),
+		only(AccessReviews, as(read, reviews+asReviewer, "access reviews: those that wait for a person", review)),
+		only(AccessReviews, as(read, rounds+asReviewer, "access reviews: those that wait for a person", review)),
+		only(AccessReviews, as(read, decisions+asReviewer, "access reviews: whom a person is to decide about", review)),
+		only(AccessReviews, as(change, decisions+"/{decision}", "access reviews: a reviewer's decision", review)),
 	}
+}
+
+// only has a call made by a feature alone.
+func only(f Feature, o Operation) Operation {
+	o.Only = f
+	return o
 }
 
 func armOperations() []Operation {
@@ -160,9 +190,15 @@ func (o Operation) Covers(s Service, method, path string) bool {
 	})
 }
 
-// DelegatedPermissions are what people's tokens for s carry, in the order of the table.
-func DelegatedPermissions(s Service) []string {
-	return permissions(s, func(o Operation) []string { return o.Delegated })
+// DelegatedPermissions are what people's tokens for s carry, in the order of the table,
+// where these features are on.
+func DelegatedPermissions(s Service, on ...Feature) []string {
+	return permissions(s, func(o Operation) []string {
+		if o.Only != "" && !slices.Contains(on, o.Only) {
+			return nil
+		}
+		return o.Delegated
+	})
 }
 
 // ApplicationPermissions are those of Belay's own token for Microsoft Graph, the

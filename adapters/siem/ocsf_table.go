@@ -72,6 +72,11 @@ var meanings = map[trail.Kind]meaning{
 	trail.Delayed:     {EntityManagement, entityUpdate, informational},
 	trail.Press:       {EntityManagement, entityUpdate, low},
 
+	trail.ReviewWanted:   {EntityManagement, entityUpdate, informational},
+	trail.ReviewSent:     {EntityManagement, entityUpdate, informational},
+	trail.ReviewRecorded: {EntityManagement, entityUpdate, informational},
+	trail.ReviewRefused:  {EntityManagement, entityUpdate, low},
+
 	trail.Linked:       {AccountChange, accountCreate, informational},
 	trail.Unlinked:     {AccountChange, accountDelete, informational},
 	trail.SignedIn:     {Authentication, logon, informational},

@@ -87,6 +87,7 @@ func Specimens() []Specimen {
 	all = append(all, notMeSpecimens(s, pending)...)
 	all = append(all, postureSpecimens(at)...)
 	all = append(all, driftSpecimens(s)...)
+	all = append(all, reviewSpecimens(at)...)
 	return append(all, pageSpecimens(s.card("", pending, "approver/bob/teams"), s.card("", approved, "requester"))...)
 }
 

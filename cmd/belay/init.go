@@ -25,6 +25,7 @@ type initCommand struct {
 	ClientID  string   `placeholder:"GUID" help:"Client id of Belay's registration, once it is made."`
 	BotID     string   `placeholder:"GUID" help:"Microsoft App ID of the bot; that of --client-id when not given. The Teams package needs one."`
 	SignOn    bool     `name:"single-sign-on" help:"Ready Teams for signing people in by itself. It needs --client-id."`
+	Reviews   bool     `name:"access-reviews" help:"Ask for the permission with which reviewers decide access reviews in chat."`
 	Only      []string `enum:"entra,teams,slack,config" help:"Write only this: entra, teams, slack, config. May be repeated."`
 	JSON      bool     `help:"Say what was written as one JSON object."`
 }
@@ -91,7 +92,7 @@ type file struct {
 
 func (c *initCommand) files() ([]file, error) {
 	a := c.app()
-	entra := manifest.Entra{App: a, TenantID: c.TenantID, Delegated: signin.Scopes(), Azure: signin.AzureScopes(), Application: pim.ApplicationPermissions()}
+	entra := manifest.Entra{App: a, TenantID: c.TenantID, Delegated: signin.Scopes(c.config().Features()...), Azure: signin.AzureScopes(), Application: pim.ApplicationPermissions()}
 	bot := manifest.Teams{App: a, BotID: c.BotID}
 	if c.SignOn {
 		bot.SignOnID = c.ClientID
@@ -137,6 +138,7 @@ func (c *initCommand) config() app.Config {
 		Entra:     app.Entra{TenantID: known(c.TenantID), ClientID: known(c.ClientID), AzureResources: true, KeepSignIns: true},
 		Slack:     app.Slack{AppID: fillIn, TeamID: fillIn},
 		Teams:     app.Teams{AppID: known(c.BotID), SingleSignOn: c.SignOn},
+		Reviews:   app.Reviews{Enabled: c.Reviews},
 	}
 }
 

@@ -131,7 +131,7 @@ func localOnly(next http.Handler) http.Handler {
 // delegated and application are the permissions that an administrator consented
 // to: those that the registration of belay init asks for, and no other.
 func delegated() []string {
-	all := signin.Scopes()
+	all := signin.Scopes(pim.AccessReviews)
 	for _, name := range signin.AzureScopes() {
 		all = append(all, "https://management.azure.com/"+name)
 	}

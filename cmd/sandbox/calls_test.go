@@ -5,11 +5,11 @@ import (
 	"testing"
 )
 
-// looking is what Belay reads to find requests that were made elsewhere, whether
-// anything happens or not.
+// looking is what Belay reads to find requests that were made elsewhere, and access reviews,
+// whether anything happens or not.
 func looking(call string) bool {
 	const azure = "GET /providers/Microsoft.Authorization/roleAssignmentScheduleRequests" // asApprover(), anywhere in the tenant
-	return strings.Contains(call, "on='approver'") || strings.Contains(call, "/auditLogs/") || call == azure
+	return strings.Contains(call, "on='approver'") || strings.Contains(call, "/auditLogs/") || strings.Contains(call, "/accessReviews/") || call == azure
 }
 
 // TestCallsOfOneActivation counts what an activation with approval costs at

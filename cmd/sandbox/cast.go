@@ -134,6 +134,7 @@ func seedTenant(t *pimtest.Tenant, now time.Time) error {
 	do(t.Eligible(oid("dave"), roleReader, "/", from, forever))
 	do(t.Eligible(oid("frank"), roleGlobal, "/", from, forever))
 	do(t.Assign(breakGlass, roleGlobal, "/"))
+	do(seedReview(t, oid, now))
 	return errors.Join(append(errs, seedGroups(t, oid, from), seedAzure(t, oid, from), seedWeak(t, oid, now))...)
 }
 

@@ -296,8 +296,9 @@ func (s *sandbox) config() app.Config {
 		Posture: app.Posture{Digest: "none", AzureScopes: []string{azureContoso}}, // and no day's numbers: its days pass in seconds
 		Security: app.Security{Channels: []string{"slack:" + slackSecurity, "teams:" + teamsSecurity}, Viewers: []string{viewers},
 			BreakGlass: []string{breakGlass}},
-		Alerts: s.alerts(),
-		Drift:  s.drift(),
+		Alerts:  s.alerts(),
+		Drift:   s.drift(),
+		Reviews: app.Reviews{Enabled: true, RemindBefore: []string{"72h", "24h"}},
 	}
 }
 

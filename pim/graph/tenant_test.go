@@ -49,7 +49,7 @@ const (
 // delegated are the permissions that people's calls need, and no more.
 var delegated = []string{
 	"RoleEligibilitySchedule.Read.Directory", "RoleAssignmentSchedule.ReadWrite.Directory", "RoleManagement.Read.Directory",
-	"PrivilegedEligibilitySchedule.Read.AzureADGroup", "PrivilegedAssignmentSchedule.ReadWrite.AzureADGroup",
+	"PrivilegedEligibilitySchedule.Read.AzureADGroup", "PrivilegedAssignmentSchedule.ReadWrite.AzureADGroup", "AccessReview.ReadWrite.All",
 }
 
 // tenant is a simulated Entra tenant on ports of its own, with a client that

@@ -23,7 +23,7 @@ import (
 // member that the description does not know is an error.
 
 // notDescribed are operations that the cut description leaves out.
-var notDescribed = regexp.MustCompile(`^/v1\.0/(users|users/[^/]+(/transitiveMemberOf/microsoft\.graph\.group)?|groups(/[^/]+)?|directoryObjects/getByIds)$`)
+var notDescribed = regexp.MustCompile(`^/v1\.0/(users|users/[^/]+(/transitiveMemberOf/microsoft\.graph\.group)?|groups(/[^/]+)?|directoryObjects/getByIds|identityGovernance/accessReviews/definitions(/.*)?/(contactedReviewers|filterByCurrentUser[^/]*)|identityGovernance/accessReviews/definitions/filterByCurrentUser[^/]*)$`)
 
 // deviations are members the service answers although its description does not
 // have them. Sources: the Graph reference of approvalStep (identity of the
@@ -37,6 +37,7 @@ var deviations = map[string][]string{
 	"microsoft.graph.group":           {"mailEnabled", "securityEnabled"},
 	"microsoft.graph.directoryObject": {"displayName", "description"}, // an administrative unit
 	// Its subtypes were cut away; the documented example of a review has these members.
+	"microsoft.graph.governanceInsight": {"lastSignInDateTime"}, // of userSignInInsight, which was cut away
 	"microsoft.graph.accessReviewScope": {"principalScopes", "resourceScopes", "query", "queryType", "queryRoot"},
 }
 

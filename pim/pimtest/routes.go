@@ -37,10 +37,10 @@ func (t *Tenant) routes() []route {
 		{method: read, path: "v1.0/groups/*/transitiveMembers/microsoft.graph.user", delegated: readGroup, app: readGroup, shape: userShape(), do: listMembers},
 		{method: write, path: "v1.0/directoryObjects/getByIds", delegated: byID, app: byID, do: postByIDs},
 		{method: read, path: "v1.0/subscribedSkus", delegated: licences, app: licences, shape: skuShape(), do: listSKUs},
-		{method: read, path: "v1.0/identityGovernance/accessReviews/definitions", delegated: reviews, app: reviews, shape: reviewShape(), do: listReviews},
 		{method: read, path: "v1.0/auditLogs/directoryAudits", delegated: audits, app: audits, shape: auditShape(), do: listAudits},
 		{method: read, path: "v1.0/auditLogs/signIns", delegated: audits, app: audits, shape: signInShape(), do: listSignIns},
 	}
+	list = append(list, t.reviewRoutes(reviews)...)
 	list = append(list, t.registrationRoutes()...)
 	// Approvals of directory roles are in beta only, and none is for an application.
 	list = append(list, roleApprovals.routes("beta/")...)

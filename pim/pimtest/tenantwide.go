@@ -26,6 +26,9 @@ type Review struct {
 	ID, Name, Role string
 	Months         int       // between two reviews; 0: it is held once
 	Until          time.Time // zero: for ever
+
+	NoReason bool // who lets somebody keep it need not say why
+	NoSelf   bool // nobody decides about themselves
 }
 
 // AddReview adds a series.
@@ -61,13 +64,18 @@ func reviewShape() shape {
 	return shape{typ: "accessReviewScheduleDefinition", props: []string{"id", "displayName", "status", "createdDateTime", "scope", "instanceEnumerationScope", "settings"}, options: []string{"$top"}}
 }
 
+func reviewQuery(q string) obj {
+	return obj{"@odata.type": "#microsoft.graph.accessReviewQueryScope", "query": q, "queryType": "MicrosoftGraph", "queryRoot": nil}
+}
+
 // listReviews answers in the form of the documented example.
 func listReviews(c *call) (result, *GraphError) {
 	var rows []obj
-	query := func(q string) obj {
-		return obj{"@odata.type": "#microsoft.graph.accessReviewQueryScope", "query": q, "queryType": "MicrosoftGraph", "queryRoot": nil}
-	}
+	query := reviewQuery
 	for _, r := range c.t.w.Reviews {
+		if c.forCaller() && len(c.rounds(r.ID)) == 0 {
+			continue
+		}
 		var recurrence any
 		if r.Months > 0 {
 			last := obj{"type": c.enum("noEnd", r.ID), "numberOfOccurrences": 0, "recurrenceTimeZone": nil, "startDate": "2026-01-01", "endDate": nil}
@@ -81,7 +89,7 @@ func listReviews(c *call) (result, *GraphError) {
 			"id": r.ID, "displayName": r.Name, "status": "InProgress", "createdDateTime": nil, "instanceEnumerationScope": nil,
 			"scope": obj{"@odata.type": "#microsoft.graph.principalResourceMembershipsScope", "principalScopes": []obj{query("/users"), query("/groups")},
 				"resourceScopes": []obj{query("/roleManagement/directory/roleDefinitions/" + r.Role)}},
-			"settings": obj{"mailNotificationsEnabled": true, "reminderNotificationsEnabled": true, "justificationRequiredOnApproval": true,
+			"settings": obj{"mailNotificationsEnabled": true, "reminderNotificationsEnabled": true, "justificationRequiredOnApproval": !r.NoReason,
 				"defaultDecisionEnabled": false, "defaultDecision": "None", "instanceDurationInDays": 14, "recommendationsEnabled": true, "recurrence": recurrence},
 		})
 	}

@@ -64,3 +64,42 @@ func TestALongListInPages(t *testing.T) {
 		t.Errorf("%d principals", len(seen))
 	}
 }
+
+// An access review, as the contract describes its parts: who is asked sees their own, nobody
+// else decides, and Belay itself reads and cannot write.
+func TestAccessReviewsOfTheTenant(t *testing.T) {
+	h := newHarness(t, func(o *Options) {
+		o.Unkind = &Unkind{EnumCase: true}
+		o.App.Application = append(o.App.Application, "AccessReview.Read.All")
+		o.App.Delegated = append(o.App.Delegated, "AccessReview.ReadWrite.All")
+	})
+	const base = "/v1.0/identityGovernance/accessReviews/definitions"
+	at := base + "/" + unit + "/instances"
+	h.must(h.AddReview(Review{ID: unit, Name: "Quarterly", Role: roleOpen, Months: 3}),
+		h.AddRound(Round{ID: nestedGroup, Review: unit, Reviewers: []string{bob}, Start: h.Tenant.now().Add(-time.Hour), End: h.Tenant.now().Add(time.Hour),
+			Items: []ReviewItem{{ID: approversGroup, Principal: alice, Recommend: "Deny", LastSignIn: h.Tenant.now().Add(-time.Hour)}}}))
+	app := h.asApp()
+	for path, want := range map[string]int{base: 1, at: 1, at + "?$filter=status eq 'InProgress'": 1, at + "?$filter=status eq 'Completed'": 0,
+		at + "/" + nestedGroup + "/contactedReviewers": 1, at + "/" + nestedGroup + "/decisions?$filter=decision eq 'NotReviewed'": 1} {
+		if rows := h.rows(app, path); len(rows) != want {
+			t.Errorf("%s: %v", path, rows)
+		}
+	}
+	reviewer := func(who string) string {
+		return h.signIn(who, map[string]string{"scope": "openid offline_access profile https://graph.microsoft.com/AccessReview.ReadWrite.All"})["access_token"].(string)
+	}
+	const mine = "/filterByCurrentUser(on='reviewer')"
+	for _, path := range []string{base + mine, at + mine, at + "/" + nestedGroup + "/decisions" + mine} {
+		if rows := h.rows(reviewer(bob), path); len(rows) != 1 {
+			t.Errorf("%s: %v", path, rows)
+		}
+	}
+	if rows := h.rows(reviewer(alice), at+mine); len(rows) != 0 {
+		t.Errorf("Alice reviews %v", rows)
+	}
+	decision := at + "/" + nestedGroup + "/decisions/" + approversGroup
+	body := obj{"decision": "Deny"}
+	h.wantRefused(app, http.MethodPatch, decision, body, 403, "Authorization_RequestDenied")
+	h.wantRefused(reviewer(alice), http.MethodPatch, decision, body, 403, "Forbidden")
+	h.wantRefused(reviewer(bob), http.MethodPatch, decision, obj{"decision": "Approve"}, 400, "BadRequest")
+}

@@ -27,6 +27,7 @@ type world struct {
 	Reviews       []Review          `json:",omitempty"`
 	SignIns       []SignIn          `json:",omitempty"` // oldest first
 	Changes       []AccountChange   `json:",omitempty"` // oldest first
+	Rounds        []*Round          `json:",omitempty"`
 
 	Key    string            // PKCS #8, base64
 	Flows  map[string]*flow  // sign-ins on their way through the pages

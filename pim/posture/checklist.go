@@ -176,31 +176,52 @@ func reviewed(s Snapshot, v *view) Answer {
 		}
 		return a
 	}
+	for role, name := range reviews(s, v) {
+		if name != "" {
+			a.Evidence = append(a.Evidence, role+": "+name+".")
+			continue
+		}
+		a.Answer, a.Mend = No, "In Identity Governance, Access reviews, make a review of each privileged role that recurs every quarter."
+		a.Evidence = append(a.Evidence, role+": no review that recurs every quarter.")
+	}
+	slices.Sort(a.Evidence)
+	if len(a.Evidence) == 0 {
+		a.Evidence = []string{"Nobody holds a privileged directory role."}
+	}
+	return a
+}
+
+// reviews are the privileged directory roles that somebody holds, by name, and what reviews
+// each of them once a quarter; empty: nothing does.
+func reviews(s Snapshot, v *view) map[string]string {
 	covered := map[string]string{}
 	for _, r := range s.Reviews {
 		for _, role := range r.Roles {
 			if !r.Over && r.Every > 0 && r.Every <= quarter {
-				covered[strings.ToLower(role)] = r.Name
+				covered[strings.ToLower(role)] = cmp.Or(r.Name, "a review")
 			}
 		}
 	}
-	done := map[string]bool{}
+	roles := map[string]string{}
 	for _, h := range s.Holdings {
-		id := h.Identity()
-		if h.Kind != pim.EntraRole || !privileged(h.Assignment) || done[id] {
-			continue
+		if h.Kind == pim.EntraRole && privileged(h.Assignment) {
+			roles[v.role(h)] = covered[h.Identity()]
 		}
-		done[id] = true
-		if name, ok := covered[id]; ok {
-			a.Evidence = append(a.Evidence, v.role(h)+": "+cmp.Or(name, "a review")+".")
-			continue
+	}
+	return roles
+}
+
+// Unreviewed are the privileged directory roles that somebody holds and that no review looks
+// at once a quarter, by name; seen is false where that cannot be told.
+func Unreviewed(s Snapshot, r Rules) (roles []string, seen bool) {
+	if !s.saw(Reviews, RolesActive, RolesEligible) {
+		return nil, false
+	}
+	for role, name := range reviews(s, look(s, r)) {
+		if name == "" {
+			roles = append(roles, role)
 		}
-		a.Answer, a.Mend = No, "In Identity Governance, Access reviews, make a review of each privileged role that recurs every quarter."
-		a.Evidence = append(a.Evidence, v.role(h)+": no review that recurs every quarter.")
 	}
-	slices.Sort(a.Evidence)
-	if len(done) == 0 {
-		a.Evidence = []string{"Nobody holds a privileged directory role."}
-	}
-	return a
+	slices.Sort(roles)
+	return roles, true
 }

@@ -50,8 +50,8 @@ const DefaultMaxAge = 12 * time.Hour
 
 // Scopes are the delegated permissions that Belay asks a person for, without
 // the resource they belong to. All need an administrator's consent. MSAL adds
-// openid, profile and offline_access.
-func Scopes() []string { return pim.DelegatedPermissions(pim.Graph) }
+// openid, profile and offline_access. What is off by default adds its own where it is on.
+func Scopes(on ...pim.Feature) []string { return pim.DelegatedPermissions(pim.Graph, on...) }
 
 // AzureScopes are the delegated permissions of Azure Resource Manager. An
 // administrator may leave them out: everything else works without.
@@ -85,6 +85,9 @@ type Options struct {
 	// Ended is called within the transaction that drops a person's sign-in, with a code
 	// of why; nil: nobody wants to know.
 	Ended func(tx store.Tx, person, why string) error
+
+	// On are the features whose permissions people are asked for too.
+	On []pim.Feature
 
 	MaxAge time.Duration // DefaultMaxAge when 0
 	// Fleeting keeps no sign-in: each is in memory only, for ActTime at the most.
@@ -153,7 +156,7 @@ func New(o Options) (*Client, error) {
 	}
 
 	c := &Client{opts: o, http: limited(o.HTTP), sessions: map[string]*session{},
-		graph: newAudience(o.Resource, Scopes()), azure: newAudience(o.AzureResource, AzureScopes())}
+		graph: newAudience(o.Resource, Scopes(o.On...)), azure: newAudience(o.AzureResource, AzureScopes())}
 	c.shelf = stored{c.bucket(), o.Key}
 	if o.Fleeting {
 		c.shelf = &fleeting{now: o.Now, grants: map[string]*held{}}

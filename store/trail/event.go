@@ -38,6 +38,12 @@ const (
 	Ended    Kind = "person.sign-in-ended" // by Microsoft, by age, by the person or by an operator: Reason
 	NotMe    Kind = "person.not-me"        // an approver says that a decision was not theirs
 
+	// Of access reviews; Held is Microsoft's id of the decision, Subject whose access it is.
+	ReviewWanted   Kind = "review.wanted"   // a reviewer decided: Verb
+	ReviewSent     Kind = "review.sent"     // the call to Microsoft begins, with Token's token
+	ReviewRecorded Kind = "review.recorded" // Microsoft was read to hold it
+	ReviewRefused  Kind = "review.refused"  // it came to nothing, or what came of it was lost: Reason
+
 	Alerted      Kind = "alert.raised"  // something unusual was found: Verb is the detector
 	AlertHandled Kind = "alert.handled" // Verb: acknowledge, ask-them, was-me, was-not-me, mute, unmute; Reason: the detector
 

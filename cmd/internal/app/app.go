@@ -191,7 +191,7 @@ func (a *App) wire(client *http.Client, now func() time.Time) error {
 	}
 	people, err := signin.New(signin.Options{Store: sealed, Key: func(p string) string { return keys.Pseudonym("grant", p) },
 		Login: cfg.Endpoints.Login, Tenant: cfg.Entra.TenantID, ClientID: cfg.Entra.ClientID, Credential: credential,
-		Resource: cfg.Entra.GraphResource, AzureResource: cfg.Entra.ARMResource, AppURI: cfg.Teams.signOn(), MaxAge: cfg.Entra.SessionMaxAge, Fleeting: !cfg.Entra.KeepSignIns, HTTP: client, Log: a.log,
+		Resource: cfg.Entra.GraphResource, AzureResource: cfg.Entra.ARMResource, AppURI: cfg.Teams.signOn(), MaxAge: cfg.Entra.SessionMaxAge, Fleeting: !cfg.Entra.KeepSignIns, On: cfg.Features(), HTTP: client, Log: a.log,
 		Ended: func(tx store.Tx, person, why string) error {
 			at := business(now)
 			return a.trail.Append(tx, trail.Event{At: at, Kind: trail.Ended, Outcome: trail.OK, Actor: trail.Actor{Platform: "belay"}, Subject: person, Reason: why})
@@ -265,7 +265,7 @@ func (a *App) wire(client *http.Client, now func() time.Time) error {
 		signOn = people
 	}
 	view := &postureView{cfg: cfg, groups: roles, read: a.snapshot, trend: a.trend, now: a.now}
-	a.bot, err = bot.New(bot.Options{Posture: view, EachTime: !cfg.Entra.KeepSignIns, SingleSignOn: signOn, Store: sealed, Pseudonym: keys.Pseudonym, Trail: a.trail, Pillars: pillars, Finders: finders, GroupRoles: roles.GroupRoles,
+	a.bot, err = bot.New(bot.Options{Posture: view, AccessReviews: cfg.accessReviews(roles), RemindReviews: cfg.Reviews.remind(), EachTime: !cfg.Entra.KeepSignIns, SingleSignOn: signOn, Store: sealed, Pseudonym: keys.Pseudonym, Trail: a.trail, Pillars: pillars, Finders: finders, GroupRoles: roles.GroupRoles,
 		Acknowledge: cfg.Requests.acknowledge, Presence: cfg.Approval.fresh, WarnBefore: cfg.Requests.WarnBefore, Quiet: quiet, Alerts: unusual, Accounts: roles, Drift: cfg.drifting(roles), Directory: roles, Grants: people, Links: links, Chats: chats, Profiles: profiles, Notices: cfg.Routing(), Members: roles.Members, Portal: cfg.Endpoints.Portal,
 		Now: now, Owner: a.owner, Hints: hints, Reads: rate.Limit(float64(cfg.Entra.ReadsPerMinute) / 60),
 		Limits: bot.Limits{PerMinute: cfg.Limits.ActsPerMinute, Burst: cfg.Limits.ActsBurst, TenantPerMinute: cfg.Limits.TenantActsPerMinute}, Log: a.log, Metrics: bot.NewMetrics(a.metrics), Tracer: a.tracer})

@@ -31,6 +31,7 @@ type Config struct {
 	Posture   Posture   `koanf:"posture"`
 	Drift     Drift     `koanf:"drift"`
 	Alerts    Alerts    `koanf:"alerts"`
+	Reviews   Reviews   `koanf:"reviews"`
 	Audit     Audit     `koanf:"audit"`
 	Telemetry Telemetry `koanf:"telemetry"`
 	SIEM      SIEM      `koanf:"siem"`

@@ -98,7 +98,13 @@ func (a *App) keepReading(ctx context.Context, s posture.Snapshot) (bool, error)
 	if err != nil {
 		return false, err
 	}
-	return true, a.keepDay(ctx, r, days)
+	unreviewed, seen := posture.Unreviewed(s, a.cfg.PostureRules())
+	return true, a.keepDay(ctx, r, days, func(tx store.Tx) error {
+		if !a.cfg.Reviews.Nudge || !seen {
+			return nil
+		}
+		return a.bot.TellUnreviewed(tx, unreviewed, r.Taken)
+	})
 }
 
 // weekly is the week whose report was told last, by the day on which it was due. Where no
@@ -142,8 +148,9 @@ func (a *App) snapshot(ctx context.Context) (posture.Snapshot, error) {
 }
 
 // keepDay keeps the day of r and drops what is too old, and in the same transaction tells the
-// week's report where it is due: once, whatever happens afterwards and whoever reads besides.
-func (a *App) keepDay(ctx context.Context, r posture.Report, days []posture.Day) error {
+// week's report where it is due, and what else there is to tell: once, whatever happens
+// afterwards and whoever reads besides.
+func (a *App) keepDay(ctx context.Context, r posture.Report, days []posture.Day, also ...func(store.Tx) error) error {
 	week := a.weekOf(r.Taken)
 	return a.sealed.Update(ctx, func(tx store.Tx) error {
 		var kept []string
@@ -160,8 +167,16 @@ func (a *App) keepDay(ctx context.Context, r posture.Report, days []posture.Day)
 			}
 		}
 		d := r.Day()
-		if err := postureBucket.Put(tx, d.Day, d); err != nil || week == "" {
+		if err := postureBucket.Put(tx, d.Day, d); err != nil {
 			return err
+		}
+		for _, tell := range also {
+			if err := tell(tx); err != nil {
+				return err
+			}
+		}
+		if week == "" {
+			return nil
 		}
 		if tell, err := tellsWeek(tx, week, d.Day); err != nil || !tell {
 			return err

@@ -103,6 +103,7 @@ func (c Config) Validate() []string {
 	v.posture(c)
 	v.drift(c)
 	v.alerts(c.Alerts)
+	v.reviews(c.Reviews)
 	return v.faults
 }
 

@@ -135,7 +135,7 @@ func (v *visit) consent() says {
 	if err != nil {
 		return v.hidden(err)
 	}
-	want := map[string][]string{manifest.GraphApp: slices.Concat(manifest.OpenIDScopes(), pim.DelegatedPermissions(pim.Graph))}
+	want := map[string][]string{manifest.GraphApp: slices.Concat(manifest.OpenIDScopes(), pim.DelegatedPermissions(pim.Graph, v.cfg.Features()...))}
 	if v.cfg.Azure() {
 		want[manifest.AzureApp] = pim.DelegatedPermissions(pim.ARM)
 	}
