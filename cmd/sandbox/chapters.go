@@ -46,9 +46,9 @@ func (s *sandbox) chapters(alice, bob, carol person, link *regexp.Regexp) []step
 					return s.teamsWaits(ctx, bob.Key, "", role+" was not activated", "Nobody decided")
 				}},
 		},
-		s.reviewChapter(bob), // where no role is active that its days would end
 		notMe[:1],            // Carol links her account
 		s.postureChapter(carol, cast[3]),
+		s.reviewChapter(bob), // where no role is active that its days would end
 		notMe[1:],
 		s.alertChapter(alice, bob, dm),
 		s.driftChapter(bob, cast[5], link),
