@@ -46,7 +46,7 @@ func (s *sandbox) chapters(alice, bob, carol person, link *regexp.Regexp) []step
 					return s.teamsWaits(ctx, bob.Key, "", role+" was not activated", "Nobody decided")
 				}},
 		},
-		notMe[:1],            // Carol links her account
+		notMe[:1], // Carol links her account
 		s.postureChapter(carol, cast[3]),
 		s.reviewChapter(bob), // where no role is active that its days would end
 		notMe[1:],
