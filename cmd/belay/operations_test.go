@@ -19,6 +19,7 @@ var (
 	named       = regexp.MustCompile("`(belay [^`]*)`")
 	substituted = regexp.MustCompile(`\$\([^)]*\)`)
 	pathKey     = regexp.MustCompile("`((?:entra|slack|teams|store|keys|endpoints|notices|security|approval|telemetry|siem|audit)\\.[a-z_.]+)`")
+	ofCluster   = regexp.MustCompile(`\b(?:kubectl|helm) (?:[a-z]+|--)[^|` + "`" + `\n]*`)
 	mdLink      = regexp.MustCompile(`\]\(([^)\s]+)\)`)
 	heading     = regexp.MustCompile(`(?m)^#+ (.*)$`)
 )
@@ -98,6 +99,37 @@ func TestOperationsNameCommandsThatExist(t *testing.T) {
 		if known(t, strings.Fields(wrong)) == "" {
 			t.Errorf("belay %s is known", wrong)
 		}
+	}
+}
+
+// Each kubectl and helm that works on a namespace names it: a line that is copied in an emergency must
+// not miss because of the reader's own default.
+func TestOperationsNameTheNamespace(t *testing.T) {
+	text := strings.ReplaceAll(page(t, operations), "\\\n", " ")
+	seen := 0
+	for _, said := range ofCluster.FindAllString(text, -1) {
+		if said == "kubectl create namespace belay" {
+			continue
+		}
+		seen++
+		if !strings.Contains(said, "--namespace belay") {
+			t.Errorf("which namespace: %s", said)
+		}
+	}
+	if seen < 15 {
+		t.Errorf("only %d were seen", seen)
+	}
+}
+
+// What a restore onto a new disk needs for good is in the values, not on the command line.
+func TestARestoreKeepsItsDisk(t *testing.T) {
+	text := page(t, operations)
+	if strings.Contains(text, "--set store.bolt.suffix") || !strings.Contains(text, `bolt: {suffix: "-2"}`) {
+		t.Error("the next upgrade would serve the old disk")
+	}
+	wait := strings.Index(text, "wait --for=condition=complete --timeout=60s job/belay-restore")
+	if again := strings.LastIndex(text, "helm upgrade belay"); wait < 0 || wait > again {
+		t.Error("Belay is started whether or not the restore succeeded")
 	}
 }
 
