@@ -200,7 +200,7 @@ func (f KeyFile) content() ([]byte, error) {
 
 // Exposed tells whether others than Belay may read or write a key file with that info.
 func Exposed(info fs.FileInfo) bool {
-	return runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 && !handed(info)
+	return runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 && !Handed(info)
 }
 
 // parse reads what the file holds. The vault is asked once, if there is one.

@@ -7,10 +7,10 @@ import (
 	"testing"
 )
 
-// A file that a platform hands over is root's and read-only for one group, ours. Everything
-// else that a group can read is exposed.
+// A file that a platform hands over is root's and read-only for one group, that of
+// Belay's process. Everything else that a group can read is exposed.
 func TestAKeyFileIsHandedOver(t *testing.T) {
-	const service, other = 65532, 1000
+	const service, other, supplementary = 65532, 1000, 27
 	for _, c := range []struct {
 		name         string
 		mode         fs.FileMode
@@ -25,10 +25,11 @@ func TestAKeyFileIsHandedOver(t *testing.T) {
 		{"somebody owns it", 0o440, other, service, service, false},
 		{"its reader owns it", 0o440, service, service, service, false},
 		{"another group", 0o440, 0, other, service, false},
+		{"a group that the account is in besides", 0o440, 0, supplementary, service, false},
 		{"root's group", 0o440, 0, 0, service, false},
 		{"Belay is root", 0o440, 0, service, 0, false},
 	} {
-		if got := handedOver(c.mode, c.owner, c.group, c.user, []int{service, 0}); got != c.want {
+		if got := handedOver(c.mode, c.owner, c.group, c.user, service); got != c.want {
 			t.Errorf("%s: %v, want %v", c.name, got, c.want)
 		}
 	}
