@@ -4,6 +4,9 @@ package store
 
 import (
 	"io/fs"
+	"os"
+	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -31,6 +34,29 @@ func TestAKeyFileIsHandedOver(t *testing.T) {
 	} {
 		if got := handedOver(c.mode, c.owner, c.group, c.user, service); got != c.want {
 			t.Errorf("%s: %v, want %v", c.name, got, c.want)
+		}
+	}
+}
+
+// Who cannot write a file that was handed over is not told to own it: the platform would not let them.
+func TestAKeyFileThatWasHandedOverIsReadOnly(t *testing.T) {
+	refused := func(no syscall.Errno) error { return &os.PathError{Op: "open", Path: "belay.keys.new-1", Err: no} }
+	for _, c := range []struct {
+		err    error
+		handed bool
+		want   KeyReason
+		says   string
+	}{
+		{refused(syscall.EACCES), true, KeyReadOnly, "where a writable copy is (docs/operations.md)"},
+		{refused(syscall.EROFS), true, KeyReadOnly, "where a writable copy is (docs/operations.md)"},
+		{refused(syscall.EACCES), false, KeyDenied, "own it"},
+		{refused(syscall.EROFS), false, KeyIO, "read-only file system"},
+		{refused(syscall.ENOSPC), true, KeyIO, "no space left"},
+		{refused(syscall.ENOTDIR), false, KeyNoParent, "create it"},
+	} {
+		got := reasonOf(c.err, c.handed)
+		if said := (&KeyFileError{Path: "/keys/belay.keys", Reason: got, Err: c.err}).Error(); got != c.want || !strings.Contains(said, c.says) {
+			t.Errorf("%v, handed over %v: %s: %s", c.err, c.handed, got, said)
 		}
 	}
 }
