@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"encoding/json"
+	"errors"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -212,6 +213,28 @@ func TestOnlySecretsAreHidden(t *testing.T) {
 			if got := v.readers(); got.verdict != want {
 				t.Errorf("%s, %s: %+v", address, lies, got)
 			}
+		}
+	}
+}
+
+// Whether the network or the one host that is configured is at fault cannot be told.
+func TestOneHostIsNotTheNetwork(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		err  error
+		want Verdict
+	}{
+		{"it answers", nil, OK},
+		{"it does not", errors.New("connection refused"), Unknown},
+	} {
+		v := &visit{login: func() (answer, error) { return answer{}, c.err }}
+		v.cfg.Endpoints.Login = "https://login.example.com"
+		v.silent = v.silence
+		if got := v.networkReach(); got.verdict != c.want || strings.Contains(got.found, "login.example.com") != (c.want == Unknown) {
+			t.Errorf("%s: %+v", c.name, got)
+		}
+		if v.dark() {
+			t.Errorf("%s: everything else is hidden", c.name)
 		}
 	}
 }
