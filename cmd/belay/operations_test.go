@@ -133,6 +133,24 @@ func TestARestoreKeepsItsDisk(t *testing.T) {
 	}
 }
 
+// What is told to be made of a private key is for its owner alone.
+func TestACertificateFileIsMadePrivate(t *testing.T) {
+	for _, path := range []string{operations, "../../docs/install.md"} {
+		seen := 0
+		for line := range strings.Lines(page(t, path)) {
+			if strings.Contains(line, "key.pem >") {
+				seen++
+				if !strings.Contains(line, "(umask 077; cat cert.pem key.pem > belay.pem) && rm key.pem") {
+					t.Errorf("%s: others may read what this makes: %s", path, line)
+				}
+			}
+		}
+		if seen != 1 {
+			t.Errorf("%s tells it %d times", path, seen)
+		}
+	}
+}
+
 func commandLine(t *testing.T) *kong.Kong {
 	t.Helper()
 	var said bytes.Buffer
