@@ -19,7 +19,7 @@ var (
 	named       = regexp.MustCompile("`(belay [^`]*)`")
 	substituted = regexp.MustCompile(`\$\([^)]*\)`)
 	pathKey     = regexp.MustCompile("`((?:entra|slack|teams|store|keys|endpoints|notices|security|approval|telemetry|siem|audit)\\.[a-z_.]+)`")
-	ofCluster   = regexp.MustCompile(`\b(?:kubectl|helm) (?:[a-z]+|--)[^|` + "`" + `\n]*`)
+	ofCluster   = regexp.MustCompile(`\b(?:kubectl|helm) (?:[a-z]+|--)[^|&` + "`" + `\n]*`)
 	mdLink      = regexp.MustCompile(`\]\(([^)\s]+)\)`)
 	heading     = regexp.MustCompile(`(?m)^#+ (.*)$`)
 )
@@ -127,8 +127,7 @@ func TestARestoreKeepsItsDisk(t *testing.T) {
 	if strings.Contains(text, "--set store.bolt.suffix") || !strings.Contains(text, `bolt: {suffix: "-2"}`) {
 		t.Error("the next upgrade would serve the old disk")
 	}
-	wait := strings.Index(text, "wait --for=condition=complete --timeout=60s job/belay-restore")
-	if again := strings.LastIndex(text, "helm upgrade belay"); wait < 0 || wait > again {
+	if !strings.Contains(text, "wait --for=condition=complete --timeout=60s job/belay-restore && \\\n      helm upgrade belay") {
 		t.Error("Belay is started whether or not the restore succeeded")
 	}
 }
