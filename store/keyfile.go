@@ -30,6 +30,7 @@ const (
 	KeyDirectory KeyReason = "directory" // a directory or something else that is not a file
 	KeyNoParent  KeyReason = "no-parent" // its directory does not exist
 	KeyDenied    KeyReason = "denied"    // the operating system refuses access
+	KeyReadOnly  KeyReason = "read-only" // the platform handed it over, and keeps it as it is
 	KeyIO        KeyReason = "io"        // reading or writing failed
 	KeyWrapped   KeyReason = "wrapped"   // wrapped by a vault, and none is configured
 	KeyPlain     KeyReason = "plain"     // not wrapped, and a vault is configured
@@ -66,6 +67,8 @@ func (e *KeyFileError) Error() string {
 		return fmt.Sprintf("the directory %s does not exist; create it, readable by Belay only", filepath.Dir(e.Path))
 	case KeyDenied:
 		return fmt.Sprintf("Belay may not open the key file %s; let the user that runs Belay own it", e.Path)
+	case KeyReadOnly:
+		return fmt.Sprintf("the key file %s is read-only here: rotate, prune or wrap it where a writable copy is (docs/operations.md)", e.Path)
 	case KeyWrapped:
 		return fmt.Sprintf("the key file %s is wrapped (%v); set keys.vault_key to that key, or take the file out of the vault with `belay keys unwrap`", e.Path, e.Err)
 	case KeyPlain:
@@ -200,7 +203,7 @@ func (f KeyFile) content() ([]byte, error) {
 
 // Exposed tells whether others than Belay may read or write a key file with that info.
 func Exposed(info fs.FileInfo) bool {
-	return runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 && !handed(info)
+	return runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 && !Handed(info)
 }
 
 // parse reads what the file holds. The vault is asked once, if there is one.
@@ -375,14 +378,21 @@ func (f KeyFile) refusal(err error) *KeyFileError {
 
 // fault says what is wrong with the file.
 func (f KeyFile) fault(err error) *KeyFileError {
-	reason := KeyIO
+	info, gone := os.Stat(f.Path)
+	return &KeyFileError{Path: f.Path, Reason: reasonOf(err, gone == nil && Handed(info)), Err: err}
+}
+
+// reasonOf is what an error of the system's means for a file.
+func reasonOf(err error, handed bool) KeyReason {
 	switch {
+	case handed && (errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS)):
+		return KeyReadOnly
 	case errors.Is(err, fs.ErrPermission):
-		reason = KeyDenied
+		return KeyDenied
 	case errors.Is(err, syscall.ENOTDIR):
-		reason = KeyNoParent
+		return KeyNoParent
 	}
-	return &KeyFileError{Path: f.Path, Reason: reason, Err: err}
+	return KeyIO
 }
 
 // syncDir makes a new name in dir last. Windows has no such call and needs none.

@@ -4,8 +4,8 @@ package store
 
 import "io/fs"
 
-// handed is not told here.
-func handed(fs.FileInfo) bool { return false }
+// Handed is not told here.
+func Handed(fs.FileInfo) bool { return false }
 
 // lock is not there: one process alone must change the key file.
 func (f KeyFile) lock() (unlock func(), err error) { return func() {}, nil }

@@ -19,6 +19,7 @@ var (
 	named       = regexp.MustCompile("`(belay [^`]*)`")
 	substituted = regexp.MustCompile(`\$\([^)]*\)`)
 	pathKey     = regexp.MustCompile("`((?:entra|slack|teams|store|keys|endpoints|notices|security|approval|telemetry|siem|audit)\\.[a-z_.]+)`")
+	ofCluster   = regexp.MustCompile(`\b(?:kubectl|helm) (?:[a-z]+|--)[^|&` + "`" + `\n]*`)
 	mdLink      = regexp.MustCompile(`\]\(([^)\s]+)\)`)
 	heading     = regexp.MustCompile(`(?m)^#+ (.*)$`)
 )
@@ -97,6 +98,54 @@ func TestOperationsNameCommandsThatExist(t *testing.T) {
 	for _, wrong := range []string{"keys turn", "doctor --quick", "store"} {
 		if known(t, strings.Fields(wrong)) == "" {
 			t.Errorf("belay %s is known", wrong)
+		}
+	}
+}
+
+// Each kubectl and helm that works on a namespace names it: a line that is copied in an emergency must
+// not miss because of the reader's own default.
+func TestOperationsNameTheNamespace(t *testing.T) {
+	text := strings.ReplaceAll(page(t, operations), "\\\n", " ")
+	seen := 0
+	for _, said := range ofCluster.FindAllString(text, -1) {
+		if said == "kubectl create namespace belay" {
+			continue
+		}
+		seen++
+		if !strings.Contains(said, "--namespace belay") {
+			t.Errorf("which namespace: %s", said)
+		}
+	}
+	if seen < 15 {
+		t.Errorf("only %d were seen", seen)
+	}
+}
+
+// What a restore onto a new disk needs for good is in the values, not on the command line.
+func TestARestoreKeepsItsDisk(t *testing.T) {
+	text := page(t, operations)
+	if strings.Contains(text, "--set store.bolt.suffix") || !strings.Contains(text, `bolt: {suffix: "-2"}`) {
+		t.Error("the next upgrade would serve the old disk")
+	}
+	if !strings.Contains(text, "wait --for=condition=complete --timeout=60s job/belay-restore && \\\n      helm upgrade belay") {
+		t.Error("Belay is started whether or not the restore succeeded")
+	}
+}
+
+// What is told to be made of a private key is for its owner alone.
+func TestACertificateFileIsMadePrivate(t *testing.T) {
+	for _, path := range []string{operations, "../../docs/install.md"} {
+		seen := 0
+		for line := range strings.Lines(page(t, path)) {
+			if strings.Contains(line, "key.pem >") {
+				seen++
+				if !strings.Contains(line, "(umask 077; cat cert.pem key.pem > belay.pem) && rm key.pem") {
+					t.Errorf("%s: others may read what this makes: %s", path, line)
+				}
+			}
+		}
+		if seen != 1 {
+			t.Errorf("%s tells it %d times", path, seen)
 		}
 	}
 }

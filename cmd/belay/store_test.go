@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -126,6 +127,35 @@ func TestStoreBackupAndRestore(t *testing.T) {
 	if strings.Contains(said, lines[len(lines)-1]) {
 		t.Error("the identity, given by mistake, is printed")
 	}
+}
+
+// A Belay that still runs goes on with the data that was moved away under it: nothing is restored
+// beside it.
+func TestStoreRestoreRefusesBesideABelayThatRuns(t *testing.T) {
+	d := newData(t)
+	file, identity, _ := d.backedUp()
+	d.moveAway("belay.db", "belay.keys")
+	cfg, err := app.Load(d.file, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for network, at := range map[string]string{"tcp": cfg.PrivateListen, "unix": filepath.Join(d.dir, "belay.sock")} {
+		l, err := net.Listen(network, at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, said := d.says(exitRefused, "store", "restore", "--config", d.file, "--from", file, "--identity", identity)
+		if !strings.Contains(said, at+": stop Belay first") {
+			t.Error(said)
+		}
+		if _, err := os.Stat(filepath.Join(d.dir, "belay.db")); err == nil {
+			t.Error("a store was made beside it")
+		}
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d.says(exitOK, "store", "restore", "--config", d.file, "--from", file, "--identity", identity)
 }
 
 // A backup that is damaged, cut, or for somebody else restores nothing.

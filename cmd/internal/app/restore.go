@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -31,12 +32,15 @@ type Restored struct {
 
 // Restore makes the store of cfg from a backup. It is complete, verified and prepared
 // (bot.Restored) under another name before it gets its own, and replaces nothing.
-// Everybody has to sign in again: a sign-in that was ended after the backup must not
+// It is refused while a Belay runs. Everybody has to sign in again: a sign-in that was ended after the backup must not
 // come back, and what a backup owed is done only for somebody who is there.
 // Errors: *OperationError, *backup.Error, and those of Open.
 func Restore(ctx context.Context, cfg Config, log *slog.Logger, from io.Reader, identities ...age.Identity) (done Restored, err error) {
 	if cfg.Replicated() {
 		return done, refused("a backup is restored into the file first: take store.postgres_url out of the configuration, restore, put it back, and say `belay store copy --from bolt --to postgres`")
+	}
+	if at := cfg.answering(ctx); at != "" {
+		return done, refused("something answers at %s: stop Belay first, or it goes on with the data that you moved away; if it is another one, give this configuration a private_listen of its own", at)
 	}
 	if err := os.MkdirAll(cfg.Data, 0o700); err != nil {
 		return done, fmt.Errorf("the data directory cannot be made: %w", err)
@@ -83,6 +87,26 @@ func Restore(ctx context.Context, cfg Config, log *slog.Logger, from io.Reader, 
 		return done, fmt.Errorf("the database cannot be put in its place: %w", err)
 	}
 	return done, nil
+}
+
+// answering is where a Belay of this configuration takes connections; empty: none does. Its data
+// may have been moved away while it ran, so that the directory does not show it.
+func (c Config) answering(ctx context.Context) string {
+	host, port, err := net.SplitHostPort(c.PrivateListen)
+	if err != nil || port == "0" {
+		return ""
+	}
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = "localhost"
+	}
+	for _, at := range [][2]string{{"unix", c.socket()}, {"tcp", net.JoinHostPort(host, port)}} {
+		d := net.Dialer{Timeout: 2 * time.Second} // it is this machine
+		if conn, err := d.DialContext(ctx, at[0], at[1]); err == nil {
+			_ = conn.Close() // nothing was said
+			return at[1]
+		}
+	}
+	return ""
 }
 
 // aside is where a store is restored before it gets its place.

@@ -90,6 +90,8 @@ func (v *visit) membership(ctx context.Context) {
 	}
 }
 
+// teamsChannels takes for a channel with the bot in it only one that answers so: by a member, or that it
+// has no such member.
 func (v *visit) teamsChannels() says {
 	var gone, hidden []string
 	for _, id := range channels(v.cfg, bot.Teams) {
@@ -99,7 +101,7 @@ func (v *visit) teamsChannels() says {
 			hidden = append(hidden, id)
 		case a.status == http.StatusForbidden, a.status == http.StatusNotFound && code == "ConversationNotFound":
 			gone = append(gone, id)
-		case a.status == http.StatusOK, a.status == http.StatusNotFound, a.status == http.StatusBadRequest:
+		case a.status == http.StatusOK, a.status == http.StatusNotFound && code == "MemberNotFoundInConversation":
 		default:
 			hidden = append(hidden, id)
 		}

@@ -374,6 +374,12 @@ var broken = map[string]struct {
 		w.cfg.Security.Channels = append(w.cfg.Security.Channels, "teams:19:gone@thread.tacv2")
 	},
 		"teams.channels", map[string]Verdict{"teams.channels": Fault}, []string{"19:gone@thread.tacv2"}},
+	"Teams: another 404": {answers("connector", "/members/28:"+clientID, http.StatusNotFound, `{"error":{"code":"ServiceNotFound"}}`),
+		"teams.channels", map[string]Verdict{"teams.channels": Unknown}, []string{teamsRoom}},
+	"Teams: a page instead of the connector": {answers("connector", "/members/28:"+clientID, http.StatusNotFound, "<html>"),
+		"teams.channels", map[string]Verdict{"teams.channels": Unknown}, []string{teamsRoom}},
+	"Teams: a question that is not taken": {answers("connector", "/members/28:"+clientID, http.StatusBadRequest, `{"error":{"code":"BadSyntax"}}`),
+		"teams.channels", map[string]Verdict{"teams.channels": Unknown}, []string{teamsRoom}},
 	"Teams: no package": {func(w *world) { w.tenant.App.Registration.Packages = nil }, "teams.package", map[string]Verdict{"teams.package": Fault}, []string{clientID, "Upload"}},
 	"Teams: a package that is too old": {func(w *world) {
 		w.cfg.Teams.SingleSignOn = true

@@ -2,11 +2,13 @@ package doctor
 
 import (
 	"encoding/json"
+	"errors"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -178,6 +180,61 @@ func TestNothingAnswersIsSaidOnce(t *testing.T) {
 	for _, check := range []string{"login.reach", "entra.write", "graph.read", "slack.token", "slack.channels", "bot.token", "teams.package", "registration.redirects"} {
 		if n := strings.Count(page.String(), check); n != 1 {
 			t.Errorf("%s is named %d times:\n%s", check, n, page.String())
+		}
+	}
+}
+
+// The address of a database is a secret only with a password in it.
+func TestOnlySecretsAreHidden(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("modes say nothing there")
+	}
+	dir := t.TempDir()
+	for address, want := range map[string]Verdict{
+		"postgres://belay@db.example.com/belay?sslmode=verify-full": OK,
+		"postgresql://db.example.com/belay":                         OK,
+		"postgres://belay:hunter2@db.example.com/belay":             Warning,
+		"postgres://belay@db.example.com/belay?password=hunter2":    Warning,
+		"host=db.example.com user=belay password=hunter2":           Warning,
+	} {
+		v := &visit{file: filepath.Join(dir, "belay.yaml"), files: map[string]string{}}
+		v.cfg.Store.PostgresURL = app.Secret(address)
+		for _, lies := range []string{"in the configuration", "in a file of its own"} {
+			if lies == "in a file of its own" {
+				v.file, v.files["store.postgres_url_file"] = "", v.file
+			}
+			path := filepath.Join(dir, "belay.yaml")
+			if err := os.WriteFile(path, []byte(address), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Chmod(path, 0o644); err != nil {
+				t.Fatal(err)
+			}
+			if got := v.readers(); got.verdict != want {
+				t.Errorf("%s, %s: %+v", address, lies, got)
+			}
+		}
+	}
+}
+
+// Whether the network or the one host that is configured is at fault cannot be told.
+func TestOneHostIsNotTheNetwork(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		err  error
+		want Verdict
+	}{
+		{"it answers", nil, OK},
+		{"it does not", errors.New("connection refused"), Unknown},
+	} {
+		v := &visit{login: func() (answer, error) { return answer{}, c.err }}
+		v.cfg.Endpoints.Login = "https://login.example.com"
+		v.silent = v.silence
+		if got := v.networkReach(); got.verdict != c.want || strings.Contains(got.found, "login.example.com") != (c.want == Unknown) {
+			t.Errorf("%s: %+v", c.name, got)
+		}
+		if v.dark() {
+			t.Errorf("%s: everything else is hidden", c.name)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package doctor
 import (
 	"context"
 	"errors"
+	"maps"
 	"net"
 	"net/url"
 	"slices"
@@ -31,38 +32,38 @@ func (v *visit) contacts() map[string]func() (answer, error) {
 	return all
 }
 
-// nothingAnswers says whether no service at all was reached, of at least two hosts. A
-// certificate that is not trusted is an answer.
-func (v *visit) nothingAnswers() bool {
+// silence is the hosts of the services when none at all was reached. A certificate that is not
+// trusted is an answer.
+func (v *visit) silence() []string {
 	hosts := map[string]bool{}
 	for at, contact := range v.contacts() {
 		u, err := url.Parse(at)
 		if err != nil {
-			return false
+			return nil
 		}
 		if hosts[u.Host] {
 			continue
 		}
 		if _, err := contact(); err == nil || untrusted(err) {
-			return false
+			return nil
 		}
 		hosts[u.Host] = true
 	}
-	return len(hosts) > 1
+	return slices.Sorted(maps.Keys(hosts))
 }
 
+// dark says that nothing outside answers. Of one host it cannot be told from that host's own trouble.
+func (v *visit) dark() bool { return len(v.silent()) > 1 }
+
 func (v *visit) networkReach() says {
-	if !v.dark() {
+	hosts := v.silent()
+	switch {
+	case len(hosts) == 0:
 		return ok("something outside answers")
+	case !v.dark(): // the network, or that one service
+		return unsure(hosts[0]+" does not answer, and nothing else outside is configured", mendRoute)
 	}
-	var hosts []string
-	for at := range v.contacts() {
-		if u, err := url.Parse(at); err == nil {
-			hosts = append(hosts, u.Host)
-		}
-	}
-	slices.Sort(hosts)
-	return fault("none of "+strings.Join(slices.Compact(hosts), ", ")+" answers", mendRoute)
+	return fault("none of "+strings.Join(hosts, ", ")+" answers", mendRoute)
 }
 
 // behindProxy says whether the environment names a proxy for calls to the outside.

@@ -96,7 +96,7 @@ func (v *visit) keyFile() says {
 	case store.Exposed(info):
 		return fault(fmt.Sprintf("others may read it: its mode is %04o", info.Mode().Perm()), "chmod 600 "+v.cfg.KeyFile()+" and, if somebody may have read it, change the keys.")
 	}
-	return v.keyContent()
+	return v.keyContent(readersOf(info))
 }
 
 func (v *visit) postgres() says {

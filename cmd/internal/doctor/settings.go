@@ -30,18 +30,33 @@ func secretsOf(part reflect.Value) (all []string) {
 	return all
 }
 
+// passworded tells whether a database's address holds a password. One that is not understood may.
+func passworded(address string) bool {
+	u, err := url.Parse(address)
+	if err != nil || !strings.HasPrefix(u.Scheme, "postgres") {
+		return true
+	}
+	_, there := u.User.Password()
+	return there || u.Query().Has("password")
+}
+
 // readers looks who may read what holds secrets. A group may: that is how Kubernetes gives its files
 // to a container's account.
 func (v *visit) readers() says {
 	hold := map[string]string{}
+	cfg, files := v.cfg, maps.Clone(v.files)
+	if !passworded(string(cfg.Store.PostgresURL)) {
+		cfg.Store.PostgresURL = ""
+		maps.DeleteFunc(files, func(key, _ string) bool { return strings.HasPrefix(key, "store.postgres_url") })
+	}
 	if text, err := os.ReadFile(v.file); err == nil {
-		for _, secret := range secretsOf(reflect.ValueOf(v.cfg)) {
+		for _, secret := range secretsOf(reflect.ValueOf(cfg)) {
 			if bytes.Contains(text, []byte(secret)) {
 				hold[v.file] = "the configuration, with a secret in it"
 			}
 		}
 	}
-	for key, path := range v.files {
+	for key, path := range files {
 		hold[path] = key
 	}
 	for _, h := range v.held() {

@@ -60,7 +60,7 @@ func (v *visit) owner() says {
 	var foreign []string
 	for _, path := range []string{v.cfg.Database(), v.cfg.KeyFile()} {
 		if info, err := os.Stat(path); err == nil {
-			if is, _ := ownerOf(info); is != account {
+			if !ours(account, info) {
 				foreign = append(foreign, path)
 			}
 		}
@@ -70,6 +70,12 @@ func (v *visit) owner() says {
 			fmt.Sprintf("chown %d %s", account, strings.Join(foreign, " ")))
 	}
 	return ok("one account owns all of it")
+}
+
+// ours tells whether a file is as it should be for an account: its own, or handed over to it.
+func ours(account uint32, info fs.FileInfo) bool {
+	is, _ := ownerOf(info)
+	return is == account || store.Handed(info)
 }
 
 func (v *visit) disk() says {
@@ -92,18 +98,26 @@ func kept(kind string) says {
 	return ok("it is on a disk of this machine")
 }
 
-func (v *visit) keyContent() says {
+// readersOf are those of a key file that is not exposed.
+func readersOf(info fs.FileInfo) string {
+	if store.Handed(info) {
+		return "it was handed over: root and this group may read it"
+	}
+	return "only its owner may read it"
+}
+
+func (v *visit) keyContent(readers string) says {
 	_, err := store.LoadKeyFile(v.cfg.KeyFile())
 	var bad *store.KeyFileError
 	switch {
 	case err == nil && hasVault(v.cfg):
 		return fault("it is not wrapped, although keys.vault_key is set", "belay keys wrap")
 	case err == nil:
-		return ok("only its owner may read it")
+		return ok(readers)
 	case !errors.As(err, &bad) || bad.Reason == store.KeyDenied:
 		return unsure("it cannot be looked at", "Ask as the account of Belay.")
 	case bad.Reason == store.KeyWrapped && hasVault(v.cfg):
-		return ok("only its owner may read it, and a vault wraps it")
+		return ok(readers + ", and a vault wraps it")
 	case bad.Reason == store.KeyWrapped:
 		return fault("a vault wraps it, and none is configured", "Set keys.vault_key to the key that wrapped it.")
 	case bad.Reason == store.KeyVersion:

@@ -51,7 +51,7 @@ type visit struct {
 	targets                            func() ([]destination, error)
 	page                               func() (answer, error) // what the Bot Connector says of itself
 	vault                              func() (*store.Keyset, error)
-	dark                               func() bool // nothing outside answers
+	silent                             func() []string // the hosts outside, when none answers
 	dial                               func(address string) error
 	at                                 func(path string) (answer, error)  // of the public address
 	armAt                              func(scope string) (answer, error) // one read there as Belay
@@ -131,7 +131,7 @@ func newVisit(ctx context.Context, cfg app.Config, o Options) (*visit, error) {
 		v.catalogue(ctx, o.Operator)
 	}
 	v.dial = dialing(ctx)
-	v.dark = sync.OnceValue(v.nothingAnswers)
+	v.silent = sync.OnceValue(v.silence)
 	return v, nil
 }
 

@@ -39,6 +39,15 @@ func TestABackupIsRestored(t *testing.T) {
 			t.Errorf("it writes to %s", vol.PersistentVolumeClaim.ClaimName)
 		}
 	}
+	files, err := render(t, v, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, said := range []string{"The disk is belay-2: keep store.bolt.suffix in your values file", "wait --for=condition=complete --timeout=60s job/belay-restore", "delete the job"} {
+		if !strings.Contains(files["belay/templates/NOTES.txt"], said) {
+			t.Errorf("the notes do not say %q:\n%s", said, files["belay/templates/NOTES.txt"])
+		}
+	}
 	if _, err := render(t, with(values(t, "postgres"), "restore|identitySecret", "x"), false); err == nil || !strings.Contains(err.Error(), "by its own means") {
 		t.Errorf("PostgreSQL: %v", err)
 	}
