@@ -23,6 +23,12 @@ var (
 	places   = store.NewBucket[Conversation]("places") // person, platform → their direct conversation
 )
 
+// Migrations bring a store to the schema of this version. The second schema has packed
+// requests, which a Belay of the first one cannot read; those that are there stay as they are.
+func Migrations() []store.Migration {
+	return []store.Migration{func(store.Tx) error { return nil }}
+}
+
 // part is somebody's part in an open request.
 type part string
 
@@ -51,7 +57,11 @@ func (d documents) put(tx store.Tx, before, r Request) error {
 	if err := d.putHeld(tx, before, r); err != nil {
 		return err
 	}
-	if err := requests.Put(tx, r.ID, r); err != nil {
+	keep := requests.Put
+	if r.State.Final() && r.Wake.IsZero() { // as it stays, for as long as the store does
+		keep = requests.Pack
+	}
+	if err := keep(tx, r.ID, r); err != nil {
 		return err
 	}
 	if !before.Wake.Equal(r.Wake) {

@@ -29,11 +29,19 @@ func (b Bucket[T]) Get(tx Tx, key string) (T, error) {
 
 // Put sets the value of key.
 func (b Bucket[T]) Put(tx Tx, key string, v T) error {
-	raw, err := json.Marshal(v)
+	raw, err := b.encode(v)
 	if err != nil {
-		return fmt.Errorf("store: bucket %s: %w", b.name, err)
+		return err
 	}
 	return tx.Put(b.name, []byte(key), raw)
+}
+
+func (b Bucket[T]) encode(v T) ([]byte, error) {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		return nil, fmt.Errorf("store: bucket %s: %w", b.name, err)
+	}
+	return raw, nil
 }
 
 // Delete removes key. Deleting what is not there is no error.
@@ -64,7 +72,11 @@ func (b Bucket[T]) scan(tx Tx, from, to []byte, fn func(key string, v T) error) 
 
 func (b Bucket[T]) decode(key, raw []byte) (T, error) {
 	var v T
-	if err := json.Unmarshal(raw, &v); err != nil {
+	raw, err := unpacked(raw)
+	if err == nil {
+		err = json.Unmarshal(raw, &v)
+	}
+	if err != nil {
 		var zero T
 		return zero, &CorruptError{Bucket: b.name, Key: append([]byte(nil), key...), Err: err}
 	}

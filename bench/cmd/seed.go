@@ -52,7 +52,7 @@ func seed(ctx context.Context, dir string) (*seeder, error) {
 	s := &seeder{file: file, keys: keys}
 	sealed := trail.Recording(store.Seal(file, keys))
 	if err = store.CheckKeys(ctx, sealed); err == nil {
-		s.store, err = store.Migrate(ctx, sealed)
+		s.store, err = store.Migrate(ctx, sealed, bot.Migrations()...)
 	}
 	if err != nil {
 		return nil, errors.Join(err, file.Close())
@@ -208,7 +208,11 @@ func (s *seeder) pending(ctx context.Context, most int, microsoft func(n int) st
 
 // put stores a request with its indices.
 func (s *seeder) put(tx store.Tx, r bot.Request) error {
-	if err := requests.Put(tx, r.ID, r); err != nil {
+	keep := requests.Put
+	if r.State.Final() && r.Wake.IsZero() {
+		keep = requests.Pack
+	}
+	if err := keep(tx, r.ID, r); err != nil {
 		return err
 	}
 	sum := sha256.Sum256([]byte(string(r.Role.Kind) + "\x00" + strings.ToLower(r.Held.ID)))

@@ -12,7 +12,7 @@
 //
 // A guarded opening (open.go, layout.go). bbolt does not check the pages of a file:
 // it panics on a truncated one and may loop on a damaged one. So the file is read
-// and every page of it checked before bbolt maps it, under bbolt's own lock. What
+// and every page of it checked before bbolt maps it, by every processor, under bbolt's own lock. What
 // is not sound is refused with a sentence and left as it is.
 //
 // Honesty about a failing disk (heal). When the last sync of a commit fails, bbolt

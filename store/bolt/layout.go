@@ -2,12 +2,16 @@ package bolt
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash/fnv"
 	"io"
 	"os"
+	"runtime"
+	"runtime/debug"
+	"sync/atomic"
 )
 
 // The layout of a bbolt file (version 2, in the byte order of the machine), as far as
@@ -80,7 +84,7 @@ func checkLayout(f io.ReaderAt, size int64) error {
 	if err != nil {
 		return err
 	}
-	l := &layout{file: f, head: h, used: make([]bool, h.high)}
+	l := newLayout(f, h)
 	if err := l.tree(h.root, l.bucket, nil, nil); err != nil {
 		return err
 	}
@@ -159,7 +163,12 @@ func readHead(f io.ReaderAt, at int64) (head, error) {
 type layout struct {
 	file io.ReaderAt
 	head head
-	used []bool // by page number
+	used []atomic.Uint32 // a bit for each page
+	more chan struct{}   // has room for whoever else may look at pages
+}
+
+func newLayout(f io.ReaderAt, h head) *layout {
+	return &layout{file: f, head: h, used: make([]atomic.Uint32, h.high/32+1), more: make(chan struct{}, runtime.GOMAXPROCS(0)-1)}
 }
 
 type page struct {
@@ -212,10 +221,9 @@ func newPage(id uint64, all []byte) page {
 }
 
 func (l *layout) use(id uint64) error {
-	if l.used[id] {
+	if bit := uint32(1) << (id % 32); l.used[id/32].Or(bit)&bit != 0 {
 		return damaged("page %d is used twice", id)
 	}
-	l.used[id] = true
 	return nil
 }
 
@@ -271,13 +279,35 @@ func (l *layout) branch(p page, v visit, low, high []byte) error {
 		}
 		end += len(key)
 	}
-	for i := range p.count {
+	return l.shared(0, p.count, func(i int) error {
 		key, child := entry(i)
 		below := high
 		if i+1 < p.count {
 			below, _ = entry(i + 1)
 		}
-		if err := l.tree(child, v, key, below); err != nil {
+		return l.tree(child, v, key, below)
+	})
+}
+
+// shared looks at each from one number to below another. While a processor is free the second
+// half of what is left is looked at beside the first.
+func (l *layout) shared(from, to int, look func(int) error) error {
+	for ; from < to; from++ {
+		if half := from + (to-from)/2; half > from {
+			select {
+			case l.more <- struct{}{}:
+				second := make(chan error, 1)
+				go func() {
+					defer func() { <-l.more }()
+					debug.SetPanicOnFault(true)
+					second <- guard(func() error { return l.shared(half, to, look) })
+				}()
+				first := guard(func() error { return l.shared(from, half, look) })
+				return cmp.Or(first, <-second)
+			default:
+			}
+		}
+		if err := look(from); err != nil {
 			return err
 		}
 	}

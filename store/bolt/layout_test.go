@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"testing"
 
 	"github.com/belaybot/belay/store"
@@ -45,20 +44,29 @@ func laidOut(t *testing.T) (raw []byte, l *layout, tree []bool) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l = &layout{file: bytes.NewReader(raw), head: h, used: make([]bool, h.high)}
+	l = newLayout(bytes.NewReader(raw), h)
 	if err := l.tree(h.root, l.bucket, nil, nil); err != nil {
 		t.Fatal(err)
 	}
-	tree = slices.Clone(l.used)
+	tree = l.inUse()
 	if err := l.freeList(); err != nil {
 		t.Fatal(err)
 	}
-	for id, used := range l.used {
+	for id, used := range l.inUse() {
 		if !used && id >= 2 {
 			t.Fatalf("page %d is neither used nor free", id)
 		}
 	}
 	return raw[:int64(h.high)*h.pageSize], l, tree
+}
+
+// inUse tells which pages were looked at.
+func (l *layout) inUse() []bool {
+	used := make([]bool, l.head.high)
+	for id := range used {
+		used[id] = l.used[id/32].Load()&(1<<(id%32)) != 0
+	}
+	return used
 }
 
 // Every bit in the headers and entries of the tree and of the free list counts: a

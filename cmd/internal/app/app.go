@@ -155,7 +155,7 @@ func openStore(ctx context.Context, cfg Config, o Options) (_ *App, err error) {
 	if err := store.CheckKeys(ctx, a.sealed); err != nil {
 		return nil, fmt.Errorf("the key file %s does not belong to the database; put back the one that does: %w", keyFile.Path, err)
 	}
-	if a.sealed, err = store.Migrate(ctx, a.sealed); err != nil {
+	if a.sealed, err = store.Migrate(ctx, a.sealed, bot.Migrations()...); err != nil {
 		return nil, err
 	}
 	a.trail, err = trail.New(trail.Options{Store: a.sealed, Signer: a.keys.Signer("audit checkpoints"), Owner: a.owner, Now: o.Now,
