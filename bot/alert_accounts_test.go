@@ -1,6 +1,7 @@
 package bot_test
 
 import (
+	"cmp"
 	"context"
 	"runtime"
 	"slices"
@@ -25,7 +26,8 @@ type logs struct {
 	signIns []pim.SignIn
 	changes []pim.AccountChange
 	err     error
-	asked   []time.Time // since when sign-ins of somebody were asked for
+	refused map[string]error // by account
+	asked   []time.Time      // since when sign-ins of somebody were asked for
 }
 
 func (l *logs) SignIns(_ context.Context, account string, since time.Time) (all []pim.SignIn, err error) {
@@ -34,8 +36,8 @@ func (l *logs) SignIns(_ context.Context, account string, since time.Time) (all 
 	if strings.HasPrefix(account, "oid-") {
 		l.asked = append(l.asked, since)
 	}
-	if l.err != nil {
-		return nil, l.err
+	if err := cmp.Or(l.refused[account], l.err); err != nil {
+		return nil, err
 	}
 	for _, s := range l.signIns {
 		if s.Person == account && !s.At.Before(since) && s.At.Add(l.late).Before(l.now()) {

@@ -1,6 +1,10 @@
 package bot
 
-import "github.com/belaybot/belay/pim"
+import (
+	"errors"
+
+	"github.com/belaybot/belay/pim"
+)
 
 // sees notes whether what a detector reads can be read. What cannot be seen is told to
 // whoever lists alerts: silence must not look like all clear.
@@ -44,4 +48,18 @@ func (b *Bot) unseenNotes() (notes []string) {
 		}
 	}
 	return notes
+}
+
+// throttlesLast joins errors so that one by which nothing can be seen is not hidden by one
+// that passes.
+func throttlesLast(all ...error) error {
+	var pass, stay []error
+	for _, err := range all {
+		if pim.CodeOf(err) == pim.CodeThrottled {
+			pass = append(pass, err)
+		} else {
+			stay = append(stay, err)
+		}
+	}
+	return errors.Join(append(stay, pass...)...)
 }

@@ -25,6 +25,8 @@ type accountWatch struct {
 	b                       *Bot
 	lookAt, glassAt, probed time.Time
 	seen                    map[string]time.Time // lines that had their effect
+	next                    int                  // of the break-glass accounts, in this round
+	unread                  []error              // of the round so far
 }
 
 // look is one round.
@@ -35,7 +37,7 @@ func (w *accountWatch) look(ctx context.Context) {
 	}
 	w.lookAt = now.Add(accountsEvery)
 	if b.o.Alerts.on(AlertPlace) {
-		if now.Sub(w.probed).Abs() >= probeEvery && b.reads.take(pim.EntraRole, once) == 0 {
+		if now.Sub(w.probed).Abs() >= probeEvery && b.reads.take(reports, once) == 0 {
 			w.probed = now
 			cctx, cancel := context.WithTimeout(ctx, callTime)
 			_, err := b.o.Accounts.SignIns(cctx, nobodyAtAll, now)
@@ -51,20 +53,28 @@ func (w *accountWatch) look(ctx context.Context) {
 }
 
 // lookAtGlass reads what was done with and to each break-glass account since the last time.
+// A round that has to wait goes on with the next account, and is told of as one: an account
+// that cannot be read is not seen because another one was.
 func (w *accountWatch) lookAtGlass(ctx context.Context, now time.Time) {
 	b := w.b
-	for _, account := range b.o.Alerts.BreakGlass {
-		if b.reads.take(pim.EntraRole, once) > 0 {
+	for ; w.next < len(b.o.Alerts.BreakGlass); w.next++ {
+		if b.reads.take(reports, once) > 0 {
 			w.glassAt = now // as soon as there is room
 			return
 		}
+		account := b.o.Alerts.BreakGlass[w.next]
 		err := w.lookAtAccount(ctx, account, now)
-		b.sees(AlertGlass, err)
-		if err != nil && ctx.Err() == nil {
-			b.reads.rest(pim.EntraRole, err)
+		if ctx.Err() != nil {
+			return
+		}
+		w.unread = append(w.unread, err)
+		if err != nil {
+			b.reads.rest(reports, err)
 			b.o.Log.Warn("what happens to a break-glass account could not be read; tried again in a few minutes", "principal", account, "code", pim.CodeOf(err), "error", err)
 		}
 	}
+	b.sees(AlertGlass, throttlesLast(w.unread...))
+	w.next, w.unread = 0, nil
 	for id, at := range w.seen {
 		if now.Sub(at) > 2*logOverlap {
 			delete(w.seen, id)
@@ -72,16 +82,18 @@ func (w *accountWatch) lookAtGlass(ctx context.Context, now time.Time) {
 	}
 }
 
-// lookAtAccount reads both logs. How far they were read is kept only when both were.
+// lookAtAccount reads both logs. How far they were read is kept only when both were; what was
+// never read is known from the first try on.
 func (w *accountWatch) lookAtAccount(ctx context.Context, account string, now time.Time) error {
 	b, cursor := w.b, "account/"+w.b.o.Pseudonym("break-glass", strings.ToLower(account))
 	since := now
-	err := b.o.Store.View(ctx, func(tx store.Tx) error {
+	err := b.o.Store.Update(ctx, func(tx store.Tx) error {
 		read, err := logCursor.Get(tx, cursor)
-		if err == nil {
-			since = read
+		if errors.Is(err, store.ErrNotFound) {
+			return logCursor.Put(tx, cursor, now)
 		}
-		return ignoreMissing(err)
+		since = read
+		return err
 	})
 	if err != nil {
 		return err
@@ -105,7 +117,7 @@ func (w *accountWatch) lookAtAccount(ctx context.Context, account string, now ti
 		}
 		w.seen[d.cause] = now
 	}
-	if err := errors.Join(uerr, cerr); err != nil {
+	if err := throttlesLast(uerr, cerr); err != nil {
 		return err
 	}
 	return b.o.Store.Update(ctx, func(tx store.Tx) error { return logCursor.Put(tx, cursor, now) })

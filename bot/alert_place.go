@@ -75,7 +75,7 @@ func (b *Bot) claimPlace(ctx context.Context, now time.Time) (c placeCheck, ok b
 		})
 		return key, err
 	}
-	if err := b.o.Store.View(ctx, func(tx store.Tx) error { _, err := find(tx); return err }); err != nil || !ok || b.reads.take(pim.EntraRole, once) > 0 {
+	if err := b.o.Store.View(ctx, func(tx store.Tx) error { _, err := find(tx); return err }); err != nil || !ok || b.reads.take(reports, once) > 0 {
 		return c, false, err
 	}
 	err = b.o.Store.Update(ctx, func(tx store.Tx) error {
@@ -104,7 +104,7 @@ func (b *Bot) lookAtPlace(ctx context.Context, c placeCheck, now time.Time) erro
 	cancel()
 	b.sees(AlertPlace, err)
 	if err != nil {
-		b.reads.rest(pim.EntraRole, err)
+		b.reads.rest(reports, err)
 		if now.Sub(c.Began) < placeGiveUp {
 			return err
 		}
