@@ -42,7 +42,7 @@ func (w *accountWatch) look(ctx context.Context) {
 			cctx, cancel := context.WithTimeout(ctx, callTime)
 			_, err := b.o.Accounts.SignIns(cctx, nobodyAtAll, now)
 			cancel()
-			b.sees(AlertPlace, err)
+			b.probed(AlertPlace, err)
 		}
 		b.lookAtPlaces(ctx, now)
 	}

@@ -108,6 +108,7 @@ func (b *Bot) lookAtPlace(ctx context.Context, c placeCheck, now time.Time) erro
 		if now.Sub(c.Began) < placeGiveUp {
 			return err
 		}
+		b.cannotSee(AlertPlace, err) // a throttle too: this one will never be seen
 		b.o.Metrics.placed.WithLabelValues(placeUnseen).Inc()
 		return errors.Join(err, b.o.Store.Update(ctx, func(tx store.Tx) error { return placeChecks.Delete(tx, claimed) }))
 	}

@@ -56,6 +56,8 @@ func sayUnseen(d Detector, code pim.Code) string {
 		return "Belay cannot see " + what + ", because AuditLog.Read.All is missing: have an administrator grant it."
 	case pim.CodeLicense:
 		return "Belay cannot see " + what + ", because the tenant has no licence for the sign-in log: that needs Microsoft Entra ID P1 or P2."
+	case pim.CodeThrottled:
+		return "Belay cannot see " + what + ", because Microsoft Graph allows no more readings of its logs just now: it is tried again."
 	}
 	return "Belay cannot see " + what + " just now, because Microsoft Graph does not answer: it is tried again."
 }
