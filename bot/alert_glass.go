@@ -133,21 +133,21 @@ func (w *accountWatch) named(ctx context.Context, account string, lines int) pim
 	return pim.Principal{ID: account}
 }
 
-// glassUsed are the hours in which somebody signed in with a break-glass account: one sign-in
-// is several lines.
+// glassUsed are the hours in which somebody signed in with a break-glass account, by where
+// from: one sign-in is several lines, and who comes from elsewhere may be somebody else.
 func glassUsed(account pim.Principal, all []pim.SignIn) (found []detection) {
-	hours := map[time.Time]int{}
+	uses := map[string]int{}
 	for _, s := range all {
 		if s.Failed {
 			continue
 		}
-		hour := s.At.UTC().Truncate(time.Hour)
-		n, known := hours[hour]
+		use := strings.Join([]string{"used", strings.ToLower(account.ID), s.At.UTC().Truncate(time.Hour).Format(time.RFC3339), s.Country, s.IP}, "/")
+		n, known := uses[use]
 		if !known {
 			n = len(found)
-			hours[hour] = n
+			uses[use] = n
 			found = append(found, detection{Alert: Alert{Kind: AlertGlass, Severity: High, Subject: account, Unowned: true, Reason: sayGlassUsed},
-				cause: "used/" + strings.ToLower(account.ID) + "/" + hour.Format(time.RFC3339)})
+				cause: use})
 		}
 		if d := &found[n]; len(d.Evidence) < mostEvidence {
 			d.Evidence = append(d.Evidence, signInFacts(s)...)
@@ -156,7 +156,7 @@ func glassUsed(account pim.Principal, all []pim.SignIn) (found []detection) {
 	return found
 }
 
-// mostEvidence is how many facts of one hour are shown.
+// mostEvidence is how many facts of one alert are shown.
 const mostEvidence = 9
 
 // glassChanged is one alert for each thing that was done to a break-glass account. It is

@@ -102,3 +102,58 @@ func TestAFirstLookThatFailsLeavesNoHole(t *testing.T) {
 	l.set(func(l *logs) { l.refused = nil })
 	w.seesLater(2*time.Minute, w.slack, "C-ops", "The break-glass account Break Glass 1 was used")
 }
+
+// Who mutes a change keeps neither another one nor the use of the account quiet.
+func TestAMutedChangeOfABreakGlassAccountSilencesNoUseOfIt(t *testing.T) {
+	w, l, _ := accounts(t, bot.AlertGlass)
+	change := func(id, what string) {
+		l.set(func(l *logs) {
+			l.changes = append(l.changes, pim.AccountChange{ID: id, At: w.now(), Account: "oid-glass", What: what, App: "Directory sync"})
+		})
+	}
+	change("line-1", "Update user")
+	w.seesLater(2*time.Minute, w.slack, "C-ops", "was changed: Update user")
+	form := w.inChannel("carol", w.sees(w.slack, "C-ops", "was changed: Update user"), "Mute…").Form
+	w.says("carol", bot.Submit{Verb: form.Verb, ID: form.ID, Values: map[string]string{"for": "720h0m0s", "reason": "the sync"}})
+	if got := w.lists(); !strings.Contains(got, "break-glass, Break Glass 1, Update user") {
+		t.Errorf("the list says %q", got)
+	}
+	change("line-2", "Update user")
+	change("line-3", "Reset user password")
+	l.used("oid-glass", w.now(), "DE", "203.0.113.9")
+	w.seesLater(6*time.Minute, w.slack, "C-ops", "was changed: Reset user password")
+	w.seesLater(6*time.Minute, w.slack, "C-ops", "The break-glass account Break Glass 1 was used")
+	if n := w.alertsIn("Update user"); n != 1 {
+		t.Errorf("%d alerts of what is muted", n)
+	}
+
+	form = w.inChannel("carol", w.sees(w.slack, "C-ops", "was used"), "Mute…").Form
+	for _, o := range form.Fields[0].Options {
+		if d, err := time.ParseDuration(o.Value); err != nil || d > 24*time.Hour {
+			t.Errorf("%v: its use can be muted for %s", err, o.Label)
+		}
+	}
+	again := w.says("carol", bot.Submit{Verb: form.Verb, ID: form.ID, Values: map[string]string{"for": "720h0m0s", "reason": "a test"}})
+	if again.Form == nil || again.Form.Fields[0].Error == "" || strings.Contains(w.lists(), "a test") {
+		t.Errorf("its use was muted for a month: %+v", again)
+	}
+	w.says("carol", bot.Submit{Verb: form.Verb, ID: form.ID, Values: map[string]string{"for": "24h0m0s", "reason": "a test"}})
+	if got := w.lists(); !strings.Contains(got, "a test") {
+		t.Errorf("the list says %q", got)
+	}
+}
+
+// Within the hour, too, a sign-in from elsewhere is told.
+func TestABreakGlassAccountThatIsUsedFromElsewhereIsToldAgain(t *testing.T) {
+	w, l, _ := accounts(t, bot.AlertGlass)
+	at := w.now().UTC().Truncate(time.Hour).Add(2 * time.Hour)
+	w.advance(at.Add(10 * time.Minute).Sub(w.now()))
+	l.used("oid-glass", at, "DE", "203.0.113.9")
+	w.seesLater(time.Minute, w.slack, "C-ops", "was used", "DE (203.0.113.9)")
+	l.used("oid-glass", at.Add(20*time.Minute), "DE", "203.0.113.9")
+	l.used("oid-glass", at.Add(40*time.Minute), "KP", "198.51.100.66")
+	w.seesLater(4*time.Minute, w.slack, "C-ops", "was used", "KP (198.51.100.66)")
+	if n := w.alertsIn("was used"); n != 2 {
+		t.Errorf("%d alerts of two places", n)
+	}
+}
