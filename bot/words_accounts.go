@@ -12,6 +12,9 @@ const (
 	sayNoGlass   = "Belay watches no break-glass account, because security.break_glass names none."
 )
 
+// saySignInErased stands for what an alert told of somebody's sign-ins.
+const saySignInErased = "What this told of the sign-ins was erased."
+
 func sayStrange(s pim.SignIn, days int) string {
 	return fmt.Sprintf("A sign-in before the activation came from %s, from where the person did not sign in on the %d days before it. The log does not say which sign-in an activation was made with.", s.Country, days)
 }
