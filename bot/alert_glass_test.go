@@ -1,7 +1,6 @@
 package bot_test
 
 import (
-	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -94,7 +93,7 @@ func TestAThrottledBreakGlassAccountHoldsUpNoOther(t *testing.T) {
 
 // What happens to an account is told from when Belay first tried to read it.
 func TestAFirstLookThatFailsLeavesNoHole(t *testing.T) {
-	w, l := glasses(t, errors.Join(&pim.Error{Op: "sign-ins", Code: pim.CodeUnavailable, Status: 503}))
+	w, l := glasses(t, &pim.Error{Op: "sign-ins", Code: pim.CodeUnavailable, Status: 503})
 	asked := func() bool { l.mu.Lock(); defer l.mu.Unlock(); return len(l.asked) > 0 }
 	w.comes("the first try", asked)
 	l.used("oid-glass", w.now().Add(time.Minute), "DE", "203.0.113.9")
