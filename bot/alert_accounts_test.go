@@ -1,6 +1,7 @@
 package bot_test
 
 import (
+	"cmp"
 	"context"
 	"runtime"
 	"slices"
@@ -25,7 +26,8 @@ type logs struct {
 	signIns []pim.SignIn
 	changes []pim.AccountChange
 	err     error
-	asked   []time.Time // since when sign-ins of somebody were asked for
+	refused map[string]error // by account
+	asked   []time.Time      // since when sign-ins of somebody were asked for
 }
 
 func (l *logs) SignIns(_ context.Context, account string, since time.Time) (all []pim.SignIn, err error) {
@@ -34,8 +36,8 @@ func (l *logs) SignIns(_ context.Context, account string, since time.Time) (all 
 	if strings.HasPrefix(account, "oid-") {
 		l.asked = append(l.asked, since)
 	}
-	if l.err != nil {
-		return nil, l.err
+	if err := cmp.Or(l.refused[account], l.err); err != nil {
+		return nil, err
 	}
 	for _, s := range l.signIns {
 		if s.Person == account && !s.At.Before(since) && s.At.Add(l.late).Before(l.now()) {
@@ -344,6 +346,43 @@ func TestALookAtSignInsThatFailsIsMadeAgain(t *testing.T) {
 	if !asked(5)() {
 		t.Error("the log is asked on and on")
 	}
+}
+
+// A log that is throttled at every try is said, and is not all clear because nothing in it can
+// be read.
+func TestALogThatIsThrottledAllTheTimeIsSaid(t *testing.T) {
+	w, l, placed := accounts(t, bot.AlertPlace)
+	w.stop()
+	l.set(func(l *logs) { l.refused = map[string]error{"oid-alice": throttled(0)} })
+	w.start()
+	l.from("DE", 5*24*time.Hour)
+	l.from("FR", time.Minute)
+	const blind = "cannot see sign-ins, because Microsoft Graph allows no more readings"
+	asked := func(n int) func() bool {
+		return func() bool { l.mu.Lock(); defer l.mu.Unlock(); return len(l.asked) >= n }
+	}
+	w.activates(30 * time.Minute)
+	w.advance(11 * time.Minute)
+	w.comes("the first look", asked(1))
+	w.advance(3 * time.Minute)
+	w.comes("the second", asked(2))
+	if got := w.lists(); strings.Contains(got, "cannot see") {
+		t.Errorf("a throttle that may pass is said: %q", got)
+	}
+	w.advance(32 * time.Minute)
+	w.comes("that it does not pass", func() bool { return strings.Contains(w.lists(), blind) })
+	w.comes("a word in the log of Belay", func() bool { return strings.Contains(w.logs.String(), "cannot see") })
+	w.advance(4 * time.Hour) // and a probe, which can be made
+	w.comes("the end of it", func() bool { return placed("cannot-see") == 1 })
+	w.advance(2 * time.Hour)
+	w.rests()
+	if got := w.lists(); !strings.Contains(got, blind) {
+		t.Errorf("what was never seen is all clear: %q", got)
+	}
+	l.set(func(l *logs) { l.refused = nil })
+	w.activates(30 * time.Minute)
+	w.advance(11 * time.Minute)
+	w.comes("all clear", func() bool { return !strings.Contains(w.lists(), "cannot see") })
 }
 
 // Of several replicas one looks, and one alert is made.

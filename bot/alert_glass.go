@@ -25,6 +25,8 @@ type accountWatch struct {
 	b                       *Bot
 	lookAt, glassAt, probed time.Time
 	seen                    map[string]time.Time // lines that had their effect
+	next                    int                  // of the break-glass accounts, in this round
+	unread                  []error              // of the round so far
 }
 
 // look is one round.
@@ -35,12 +37,12 @@ func (w *accountWatch) look(ctx context.Context) {
 	}
 	w.lookAt = now.Add(accountsEvery)
 	if b.o.Alerts.on(AlertPlace) {
-		if now.Sub(w.probed).Abs() >= probeEvery && b.reads.take(pim.EntraRole, once) == 0 {
+		if now.Sub(w.probed).Abs() >= probeEvery && b.reads.take(reports, once) == 0 {
 			w.probed = now
 			cctx, cancel := context.WithTimeout(ctx, callTime)
 			_, err := b.o.Accounts.SignIns(cctx, nobodyAtAll, now)
 			cancel()
-			b.sees(AlertPlace, err)
+			b.probed(AlertPlace, err)
 		}
 		b.lookAtPlaces(ctx, now)
 	}
@@ -51,20 +53,28 @@ func (w *accountWatch) look(ctx context.Context) {
 }
 
 // lookAtGlass reads what was done with and to each break-glass account since the last time.
+// A round that has to wait goes on with the next account, and is told of as one: an account
+// that cannot be read is not seen because another one was.
 func (w *accountWatch) lookAtGlass(ctx context.Context, now time.Time) {
 	b := w.b
-	for _, account := range b.o.Alerts.BreakGlass {
-		if b.reads.take(pim.EntraRole, once) > 0 {
+	for ; w.next < len(b.o.Alerts.BreakGlass); w.next++ {
+		if b.reads.take(reports, once) > 0 {
 			w.glassAt = now // as soon as there is room
 			return
 		}
+		account := b.o.Alerts.BreakGlass[w.next]
 		err := w.lookAtAccount(ctx, account, now)
-		b.sees(AlertGlass, err)
-		if err != nil && ctx.Err() == nil {
-			b.reads.rest(pim.EntraRole, err)
+		if ctx.Err() != nil {
+			return
+		}
+		w.unread = append(w.unread, err)
+		if err != nil {
+			b.reads.rest(reports, err)
 			b.o.Log.Warn("what happens to a break-glass account could not be read; tried again in a few minutes", "principal", account, "code", pim.CodeOf(err), "error", err)
 		}
 	}
+	b.sees(AlertGlass, throttlesLast(w.unread...))
+	w.next, w.unread = 0, nil
 	for id, at := range w.seen {
 		if now.Sub(at) > 2*logOverlap {
 			delete(w.seen, id)
@@ -72,16 +82,18 @@ func (w *accountWatch) lookAtGlass(ctx context.Context, now time.Time) {
 	}
 }
 
-// lookAtAccount reads both logs. How far they were read is kept only when both were.
+// lookAtAccount reads both logs. How far they were read is kept only when both were; what was
+// never read is known from the first try on.
 func (w *accountWatch) lookAtAccount(ctx context.Context, account string, now time.Time) error {
 	b, cursor := w.b, "account/"+w.b.o.Pseudonym("break-glass", strings.ToLower(account))
 	since := now
-	err := b.o.Store.View(ctx, func(tx store.Tx) error {
+	err := b.o.Store.Update(ctx, func(tx store.Tx) error {
 		read, err := logCursor.Get(tx, cursor)
-		if err == nil {
-			since = read
+		if errors.Is(err, store.ErrNotFound) {
+			return logCursor.Put(tx, cursor, now)
 		}
-		return ignoreMissing(err)
+		since = read
+		return err
 	})
 	if err != nil {
 		return err
@@ -105,7 +117,7 @@ func (w *accountWatch) lookAtAccount(ctx context.Context, account string, now ti
 		}
 		w.seen[d.cause] = now
 	}
-	if err := errors.Join(uerr, cerr); err != nil {
+	if err := throttlesLast(uerr, cerr); err != nil {
 		return err
 	}
 	return b.o.Store.Update(ctx, func(tx store.Tx) error { return logCursor.Put(tx, cursor, now) })
@@ -121,21 +133,21 @@ func (w *accountWatch) named(ctx context.Context, account string, lines int) pim
 	return pim.Principal{ID: account}
 }
 
-// glassUsed are the hours in which somebody signed in with a break-glass account: one sign-in
-// is several lines.
+// glassUsed are the hours in which somebody signed in with a break-glass account, by where
+// from: one sign-in is several lines, and who comes from elsewhere may be somebody else.
 func glassUsed(account pim.Principal, all []pim.SignIn) (found []detection) {
-	hours := map[time.Time]int{}
+	uses := map[string]int{}
 	for _, s := range all {
 		if s.Failed {
 			continue
 		}
-		hour := s.At.UTC().Truncate(time.Hour)
-		n, known := hours[hour]
+		use := strings.Join([]string{"used", strings.ToLower(account.ID), s.At.UTC().Truncate(time.Hour).Format(time.RFC3339), s.Country, s.IP}, "/")
+		n, known := uses[use]
 		if !known {
 			n = len(found)
-			hours[hour] = n
+			uses[use] = n
 			found = append(found, detection{Alert: Alert{Kind: AlertGlass, Severity: High, Subject: account, Unowned: true, Reason: sayGlassUsed},
-				cause: "used/" + strings.ToLower(account.ID) + "/" + hour.Format(time.RFC3339)})
+				cause: use})
 		}
 		if d := &found[n]; len(d.Evidence) < mostEvidence {
 			d.Evidence = append(d.Evidence, signInFacts(s)...)
@@ -144,7 +156,7 @@ func glassUsed(account pim.Principal, all []pim.SignIn) (found []detection) {
 	return found
 }
 
-// mostEvidence is how many facts of one hour are shown.
+// mostEvidence is how many facts of one alert are shown.
 const mostEvidence = 9
 
 // glassChanged is one alert for each thing that was done to a break-glass account. It is

@@ -20,6 +20,7 @@ type Mute struct {
 	ID      string                 `json:"id"` // its key
 	Kind    Detector               `json:"kind"`
 	Subject pim.Principal          `json:"subject"`
+	Changed string                 `json:"changed,omitempty"` // what was done to a break-glass account
 	Role    pim.EligibleAssignment `json:"role"`
 	Owner   Person                 `json:"owner"`
 	Alert   string                 `json:"alert"` // from which it was made: where that is told, it can be ended
@@ -36,11 +37,24 @@ var muteTimes = []time.Duration{4 * time.Hour, 24 * time.Hour, 7 * 24 * time.Hou
 // mostMutes is how many mutes one answer lists.
 const mostMutes = 10
 
+// muteTimes are for how long one alert can be muted: the use of a break-glass account is too
+// grave to be quiet for longer than a day.
+func (a Alert) muteTimes() []time.Duration {
+	if a.Kind == AlertGlass && a.Changed == "" {
+		return muteTimes[:2]
+	}
+	return muteTimes
+}
+
 const fieldHowLong = "for"
 
 // muteKey is what alike alerts have in common: what they are about, and where they are told.
-// Who mutes what one channel hears keeps nothing from another one.
+// Who mutes what one channel hears keeps nothing from another one, and who mutes one change of
+// a break-glass account neither another one nor its use.
 func (b *Bot) muteKey(a Alert) string {
+	if a.Kind == AlertGlass {
+		return b.o.Pseudonym("mute", string(a.Kind), strings.ToLower(a.Subject.ID), b.o.Notices.reach(a), "did "+a.Changed)
+	}
 	if a.Subject.ID != "" {
 		return b.o.Pseudonym("mute", string(a.Kind), strings.ToLower(a.Subject.ID), b.o.Notices.reach(a))
 	}
@@ -105,10 +119,7 @@ func (b *Bot) submitMute(ctx context.Context, in Inbound, a actor, s Submit) (Re
 	if since, err := strconv.ParseInt(opened, 36, 64); err != nil || b.o.Now().Sub(time.Unix(since, 0)).Abs() > formTime {
 		return b.alertRefused(ctx, in, a, p, Alert{}, refuse(CodeInvalid, sayFormTooOld)), nil
 	}
-	long, problems := muteTime(s.Values[fieldHowLong]), map[string]string{}
-	if long == 0 {
-		problems[fieldHowLong] = sayMuteHowLong
-	}
+	long, problems := time.Duration(0), map[string]string{}
 	reason := strings.TrimSpace(s.Values[fieldReason])
 	switch {
 	case reason == "":
@@ -119,8 +130,14 @@ func (b *Bot) submitMute(ctx context.Context, in Inbound, a actor, s Submit) (Re
 	var al Alert
 	at := b.o.Now().UTC()
 	err := b.o.Store.Update(ctx, func(tx store.Tx) (err error) {
-		if al, err = getAlert(tx, id); err != nil || len(problems) > 0 {
+		if al, err = getAlert(tx, id); err != nil {
 			return err
+		}
+		if long = al.muteTime(s.Values[fieldHowLong]); long == 0 {
+			problems[fieldHowLong] = sayMuteHowLong
+		}
+		if len(problems) > 0 {
+			return nil
 		}
 		here, err := b.toldAtName(tx, id, place)
 		if err != nil {
@@ -135,7 +152,7 @@ func (b *Bot) submitMute(ctx context.Context, in Inbound, a actor, s Submit) (Re
 		if _, already, err := b.muted(tx, al, at); err != nil || already { // the same form twice, or somebody was faster
 			return err
 		}
-		m := Mute{ID: b.muteKey(al), Kind: al.Kind, Subject: al.Subject, Role: al.Role, Owner: a.Person, Alert: al.ID, Reason: reason, Made: at, Until: at.Add(long)}
+		m := Mute{ID: b.muteKey(al), Kind: al.Kind, Subject: al.Subject, Changed: al.Changed, Role: al.Role, Owner: a.Person, Alert: al.ID, Reason: reason, Made: at, Until: at.Add(long)}
 		al.Mute = &m
 		return errors.Join(alertMutes.Put(tx, m.ID, m), b.putAlert(tx, al),
 			b.handled(tx, al, a.Person, string(VerbMute), at, map[string]string{"until": m.Until.Format(time.RFC3339)}))
@@ -151,8 +168,8 @@ func (b *Bot) submitMute(ctx context.Context, in Inbound, a actor, s Submit) (Re
 	return Reply{Card: b.project.alertReply(al, VerbMute), Replace: al.Mute == nil}, nil
 }
 
-func muteTime(text string) time.Duration {
-	for _, d := range muteTimes {
+func (a Alert) muteTime(text string) time.Duration {
+	for _, d := range a.muteTimes() {
 		if d.String() == text {
 			return d
 		}
@@ -190,6 +207,9 @@ func (b *Bot) unmute(ctx context.Context, in Inbound, a actor, p Press) Reply {
 
 // About names whom or what a mute is about.
 func (m Mute) About() string {
+	if m.Changed != "" {
+		return personName(m.Subject) + ", " + m.Changed
+	}
 	if m.Subject.ID != "" {
 		return personName(m.Subject)
 	}

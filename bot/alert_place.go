@@ -75,7 +75,7 @@ func (b *Bot) claimPlace(ctx context.Context, now time.Time) (c placeCheck, ok b
 		})
 		return key, err
 	}
-	if err := b.o.Store.View(ctx, func(tx store.Tx) error { _, err := find(tx); return err }); err != nil || !ok || b.reads.take(pim.EntraRole, once) > 0 {
+	if err := b.o.Store.View(ctx, func(tx store.Tx) error { _, err := find(tx); return err }); err != nil || !ok || b.reads.take(reports, once) > 0 {
 		return c, false, err
 	}
 	err = b.o.Store.Update(ctx, func(tx store.Tx) error {
@@ -104,10 +104,11 @@ func (b *Bot) lookAtPlace(ctx context.Context, c placeCheck, now time.Time) erro
 	cancel()
 	b.sees(AlertPlace, err)
 	if err != nil {
-		b.reads.rest(pim.EntraRole, err)
+		b.reads.rest(reports, err)
 		if now.Sub(c.Began) < placeGiveUp {
 			return err
 		}
+		b.cannotSee(AlertPlace, err) // a throttle too: this one will never be seen
 		b.o.Metrics.placed.WithLabelValues(placeUnseen).Inc()
 		return errors.Join(err, b.o.Store.Update(ctx, func(tx store.Tx) error { return placeChecks.Delete(tx, claimed) }))
 	}

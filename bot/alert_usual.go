@@ -108,8 +108,11 @@ func (u usual) countries(not string) []string {
 	return all
 }
 
-// sweepPlaces forgets countries that are not usual any more.
+// sweepPlaces forgets countries that are not usual any more, and looks that nobody makes.
 func (b *Bot) sweepPlaces(ctx context.Context) error {
+	if err := b.sweepChecks(ctx); err != nil {
+		return err
+	}
 	keep := time.Duration(0)
 	if b.o.Alerts.on(AlertPlace) {
 		keep = time.Duration(b.o.Alerts.PlaceDays+1) * day
@@ -150,11 +153,16 @@ func (b *Bot) sweepPlaces(ctx context.Context) error {
 	return nil
 }
 
-// erasePlaces drops where a person signs in from, and says whether anything was known.
-func (b *Bot) erasePlaces(tx store.Tx, person string) (bool, error) {
-	key := b.placesKey(person)
+// erasePlaces drops where a person signs in from, and looks at it that are still to come, and
+// says whether there was anything.
+func (b *Bot) erasePlaces(tx store.Tx, whose Whose) (bool, error) {
+	any, err := dropChecks(tx, func(c placeCheck) bool { return whose.is(c.Person.ID) })
+	if err != nil {
+		return any, err
+	}
+	key := b.placesKey(whose.Person)
 	if _, err := usualPlaces.Get(tx, key); err != nil {
-		return false, ignoreMissing(err)
+		return any, ignoreMissing(err)
 	}
 	return true, usualPlaces.Delete(tx, key)
 }

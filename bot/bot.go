@@ -84,19 +84,20 @@ type Bot struct {
 	menu    menus
 	watch   *watch
 
-	mu       sync.Mutex
-	serves   bool                  // Run has begun
-	running  map[string]bool       // requests being settled here; true: look again afterwards
-	blind    map[string]bool       // groups of the rules of which it was told that they cannot be read
-	unseen   map[Detector]pim.Code // detectors that cannot read what they need
-	stumbles map[string]stumble    // requests whose settling failed
-	held     map[string]bool       // requests that this process may hold the lease on and does not work on
-	slots    chan struct{}
-	crowded  bool          // something due was left, for want of room
-	room     chan struct{} // holds a token when there is room again
-	work     sync.WaitGroup
-	life     context.Context
-	stop     context.CancelFunc
+	mu        sync.Mutex
+	serves    bool                   // Run has begun
+	running   map[string]bool        // requests being settled here; true: look again afterwards
+	blind     map[string]bool        // groups of the rules of which it was told that they cannot be read
+	unseen    map[Detector]pim.Code  // detectors that cannot read what they need
+	throttled map[Detector]time.Time // … since when they are only throttled
+	stumbles  map[string]stumble     // requests whose settling failed
+	held      map[string]bool        // requests that this process may hold the lease on and does not work on
+	slots     chan struct{}
+	crowded   bool          // something due was left, for want of room
+	room      chan struct{} // holds a token when there is room again
+	work      sync.WaitGroup
+	life      context.Context
+	stop      context.CancelFunc
 }
 
 // New makes a Bot. It does nothing until Run.
@@ -135,18 +136,19 @@ func New(o Options) (*Bot, error) {
 	o.Store = remembering{fenced{Store: o.Store, docs: docs, owner: o.Owner, trace: o.Tracer}}
 	life, stop := context.WithCancel(context.Background())
 	return &Bot{
-		o:        o,
-		project:  Projection{Notices: o.Notices, SignIn: o.Links.URL, Silent: o.SingleSignOn != nil, Portal: o.Portal, Presence: o.Presence, EachTime: o.EachTime, WarnBefore: o.WarnBefore, Quiet: o.Quiet},
-		docs:     docs,
-		owner:    o.Owner,
-		reads:    newBudget(o.Reads),
-		limits:   newLimits(o.Limits),
-		watch:    newWatch(),
-		menu:     menus{now: o.Now, held: map[string]*Menu{}, sheets: map[string]*sheet{}},
-		running:  map[string]bool{},
-		blind:    map[string]bool{},
-		unseen:   map[Detector]pim.Code{},
-		stumbles: map[string]stumble{}, held: map[string]bool{},
+		o:         o,
+		project:   Projection{Notices: o.Notices, SignIn: o.Links.URL, Silent: o.SingleSignOn != nil, Portal: o.Portal, Presence: o.Presence, EachTime: o.EachTime, WarnBefore: o.WarnBefore, Quiet: o.Quiet},
+		docs:      docs,
+		owner:     o.Owner,
+		reads:     newBudget(o.Reads),
+		limits:    newLimits(o.Limits),
+		watch:     newWatch(),
+		menu:      menus{now: o.Now, held: map[string]*Menu{}, sheets: map[string]*sheet{}},
+		running:   map[string]bool{},
+		blind:     map[string]bool{},
+		unseen:    map[Detector]pim.Code{},
+		throttled: map[Detector]time.Time{},
+		stumbles:  map[string]stumble{}, held: map[string]bool{},
 		slots: make(chan struct{}, settlers), room: make(chan struct{}, 1),
 		life: life,
 		stop: stop,

@@ -21,6 +21,10 @@ const (
 	listing              // an approver's list, which has a part of the budget of its own
 )
 
+// reports are Entra's logs of accounts. Microsoft bounds them on their own, so that their
+// rest is none of the directory's roles.
+const reports pim.Kind = "reports"
+
 // budget shares the calls that only look among everybody who wants to look. In no
 // minute are there more than it allows: a sixth of it may come at once, the rest
 // comes evenly. It counts wall time, as Microsoft does.

@@ -236,7 +236,7 @@ func TestNotMeAfterMicrosoftRecorded(t *testing.T) {
 	}
 	w.sees(w.slack, "C-ops", "Bob Brown says: this was not me", "cannot undo it in their name", "Active until")
 	w.advance(61 * time.Minute)
-	w.sees(w.teams, "chat-bob", "Not you: the approval", "What it allowed is over")
+	w.sees(w.teams, "chat-bob", "Not you: the approval", "What it allowed is over.")
 }
 
 // A day after the end the button still works, and says that all is over. The grant is

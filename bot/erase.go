@@ -34,10 +34,11 @@ var errUnchanged = errors.New("bot: nothing to erase")
 
 // Erase drops what people wrote from finished requests: what a person wrote as a
 // requester or an approver, what others wrote to that person's requests, what that
-// person saved, why they muted something, what alerts count of them, and from where they sign in. record, when not
-// nil, is appended in the first transaction that drops something. Cards that were shown stay
-// as they are.
+// person saved, why they muted something, what alerts count of them, and from where they sign
+// in, in alerts too. record, when not nil, is appended in the first transaction that drops
+// something. Other cards that were shown stay as they are.
 func (b *Bot) Erase(ctx context.Context, whose Whose, record *trail.Event) (done Erased, err error) {
+	at := b.o.Now().UTC()
 	for from, more := "", true; more; {
 		var page Erased
 		var next string
@@ -46,12 +47,13 @@ func (b *Bot) Erase(ctx context.Context, whose Whose, record *trail.Event) (done
 			if from == "" && whose.Person != "" {
 				muted, merr := dropMuteReasons(tx, whose)
 				counted, cerr := b.eraseMarks(tx, whose)
-				placed, perr := b.erasePlaces(tx, whose.Person)
+				placed, perr := b.erasePlaces(tx, whose)
+				signed, serr := b.eraseSignIns(tx, whose, at)
 				saved, err = b.dropFavourites(tx, whose.Person)
-				if err = errors.Join(merr, cerr, perr, err); err != nil {
+				if err = errors.Join(merr, cerr, perr, serr, err); err != nil {
 					return err
 				}
-				saved = saved || muted || counted || placed
+				saved = saved || muted || counted || placed || signed
 			}
 			if page, next, err = b.erasePage(tx, from, whose); err != nil {
 				return err

@@ -12,6 +12,9 @@ const (
 	sayNoGlass   = "Belay watches no break-glass account, because security.break_glass names none."
 )
 
+// saySignInErased stands for what an alert told of somebody's sign-ins.
+const saySignInErased = "What this told of the sign-ins was erased."
+
 func sayStrange(s pim.SignIn, days int) string {
 	return fmt.Sprintf("A sign-in before the activation came from %s, from where the person did not sign in on the %d days before it. The log does not say which sign-in an activation was made with.", s.Country, days)
 }
@@ -56,6 +59,8 @@ func sayUnseen(d Detector, code pim.Code) string {
 		return "Belay cannot see " + what + ", because AuditLog.Read.All is missing: have an administrator grant it."
 	case pim.CodeLicense:
 		return "Belay cannot see " + what + ", because the tenant has no licence for the sign-in log: that needs Microsoft Entra ID P1 or P2."
+	case pim.CodeThrottled:
+		return "Belay cannot see " + what + ", because Microsoft Graph allows no more readings of its logs just now: it is tried again."
 	}
 	return "Belay cannot see " + what + " just now, because Microsoft Graph does not answer: it is tried again."
 }

@@ -23,7 +23,7 @@ const (
 	sayNotAsked        = "Nobody asked you about this. If you see something that is not right, tell your security team."
 	sayAlertsElsewhere = "Type this in a channel where alerts are told."
 	sayFormTooOld      = "This form was opened too long ago, so nothing was done. Press [Mute…] on the alert again."
-	sayMuteHowLong     = "Choose for how long, 30 days at the most."
+	sayMuteHowLong     = "Choose one of these times."
 	sayMuteWhy         = "Say why this is a false alarm."
 	sayErased          = "erased"
 	sayUnmuted         = "The next one like it is an alert again."
@@ -181,12 +181,15 @@ func (p Projection) notThemCard(a Alert) Card {
 // muteForm asks for how long an alert's like are to be quiet, and why.
 func muteForm(a Alert, id string, values, problems map[string]string) *Form {
 	long := Field{Name: fieldHowLong, Label: "For how long", Kind: Choice, Required: true, Value: values[fieldHowLong], Error: problems[fieldHowLong]}
-	for _, d := range muteTimes {
+	for _, d := range a.muteTimes() {
 		long.Options = append(long.Options, Option{Value: d.String(), Label: sayDays(d)})
 	}
 	about := roleAt(a.Role)
 	if a.Subject.ID != "" {
 		about = personName(a.Subject)
+	}
+	if a.Changed != "" {
+		about += ", and with this change,"
 	}
 	return &Form{ID: id, Verb: VerbMute, Title: "Mute a false alarm", Submit: "Mute", Text: a.title() + ". Alerts of this kind about " + about + " are kept quiet.",
 		Fields: []Field{long, {Name: fieldReason, Label: "Why", Hint: "It stands on the alert, with your name.", Kind: Paragraph, Required: true, Max: maxReason,

@@ -166,9 +166,18 @@ func sayRecorded(r Request, deny bool, whose string) string {
 	case r.State == Active:
 		return recorded + "The role is active. " + name + " can deactivate it, and an administrator can remove the active assignment in the Entra portal."
 	case r.State.Final():
-		return "Microsoft had recorded the approval. What it allowed is over: " + stateWord(r) + "."
+		return "Microsoft had recorded the approval. What it allowed is over" + sayHow(r) + "."
 	}
 	return recorded + "The role is about to become active. " + name + " can then deactivate it, and an administrator can remove the active assignment in the Entra portal."
+}
+
+// sayHow says how something ended, where more is to be said than that it did.
+func sayHow(r Request) string {
+	how := strings.TrimPrefix(strings.TrimPrefix(stateWord(r), "over"), "; ")
+	if how == "" {
+		return ""
+	}
+	return ": " + how
 }
 
 func effectFacts(r Request) []Fact {

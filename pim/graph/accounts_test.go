@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -51,13 +52,51 @@ func TestSignInsOfAnAccount(t *testing.T) {
 	var hours []time.Duration
 	for _, s := range got {
 		hours = append(hours, s.At.Sub(noon))
-		if s.Person != simAlice || s.Failed != (s.Country == "") {
+		if s.Person != simAlice || s.Failed || s.Country != "DE" || s.City != "Berlin" || s.IP != "203.0.113.7" || s.App != "Azure Portal" || s.Device == "" {
 			t.Errorf("it has %+v", s)
 		}
 	}
-	want := []time.Duration{-5 * time.Hour, -4 * time.Hour, -3 * time.Hour, -2 * time.Hour, -90 * time.Minute, -time.Hour} // the one of this minute is not there yet
+	want := []time.Duration{-5 * time.Hour, -4 * time.Hour, -3 * time.Hour, -2 * time.Hour, -time.Hour} // the one of this minute is not there yet, and what failed is not asked for
 	if !slices.Equal(hours, want) {
 		t.Errorf("the log has %v, want %v", hours, want)
+	}
+}
+
+// Graph allows few requests for the log: what a person with many sign-ins has is one page.
+func TestManySignInsAreOneRequest(t *testing.T) {
+	w := newTenant(t, pimtest.Kind())
+	const many = 250
+	for n := range many {
+		w.must(w.AddSignIn(pimtest.SignIn{User: simAlice, Time: noon.Add(-time.Duration(n+1) * time.Minute), App: "Azure Portal", Country: "DE"}),
+			w.AddSignIn(pimtest.SignIn{User: simAlice, Time: noon.Add(-time.Duration(n+1) * time.Minute), App: "Azure Portal", Code: 50126}))
+	}
+	log := 0
+	w.FailNext(func(r *http.Request) bool {
+		if r.URL.Path == "/v1.0/auditLogs/signIns" {
+			log++
+		}
+		return log > 1
+	}, pimtest.Refusal("TooManyRequests"))
+	got, err := w.SignIns(t.Context(), simAlice, noon.Add(-24*time.Hour))
+	if err != nil || len(got) != many {
+		t.Errorf("%v: %d sign-ins, in %d requests", err, len(got), log)
+	}
+}
+
+// Should Graph answer with more than was asked for, smaller pages are read.
+func TestASignInPageThatIsTooLongIsReadInSmallerOnes(t *testing.T) {
+	long := `{"value": [{"id": "` + strings.Repeat("x", 2<<20) + `"}]}`
+	few := says(200, nil, `{"value": [{"id": "one", "createdDateTime": "2026-11-23T08:00:00Z", "userId": "`+simAlice+`"}]}`)
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Query().Get("$top") == "999" {
+			says(200, nil, long)(w, r)
+			return
+		}
+		few(w, r)
+	})
+	got, err := s.client(t).SignIns(t.Context(), simAlice, day(2026, 11, 1, 0, 0, 0, 0))
+	if err != nil || len(got) != 1 || got[0].ID != "one" {
+		t.Errorf("%v: %+v", err, got)
 	}
 }
 

@@ -71,13 +71,17 @@ func (t *Tenant) ChangeAccount(a AccountChange) error {
 	})
 }
 
+// signInCode is how a filter names the outcome of a sign-in.
+const signInCode = "status/errorCode"
+
 func signInShape() shape {
 	return shape{
 		typ: "signIn",
 		props: []string{"id", "createdDateTime", "userDisplayName", "userPrincipalName", "userId", "appId", "appDisplayName", "ipAddress", "clientAppUsed",
 			"correlationId", "conditionalAccessStatus", "isInteractive", "riskDetail", "riskLevelAggregated", "riskLevelDuringSignIn", "riskState",
 			"riskEventTypes", "resourceDisplayName", "resourceId", "status", "deviceDetail", "location", "appliedConditionalAccessPolicies"},
-		filters: []string{"createdDateTime", "userId", "userPrincipalName", "appId", "ipAddress"},
+		filters: []string{"createdDateTime", "userId", "userPrincipalName", "appId", "ipAddress", signInCode},
+		largest: 1000,
 		options: []string{"$top"},
 	}
 }
@@ -109,7 +113,7 @@ func (c *call) signInObj(s SignIn) obj {
 		"correlationId": derivedID(c.t.opt.TenantID, "correlation of "+s.ID), "conditionalAccessStatus": "notApplied", "isInteractive": true,
 		"riskDetail": "none", "riskLevelAggregated": "none", "riskLevelDuringSignIn": "none", "riskState": "none", "riskEventTypes": []string{},
 		"resourceDisplayName": "Microsoft Graph", "resourceId": "00000003-0000-0000-c000-000000000000",
-		"status": obj{"errorCode": s.Code, "failureReason": nil, "additionalDetails": nil},
+		"status": obj{"errorCode": s.Code, "failureReason": nil, "additionalDetails": nil}, signInCode: s.Code,
 		"deviceDetail": obj{"deviceId": "", "displayName": nil, "operatingSystem": "Windows 10", "browser": "Edge 80.0.361", "isCompliant": nil,
 			"isManaged": nil, "trustType": nil},
 		"location":                         obj{"city": text(s.City), "state": nil, "countryOrRegion": text(s.Country), "geoCoordinates": obj{"altitude": nil, "latitude": nil, "longitude": nil}},

@@ -40,6 +40,17 @@ func TestSignInLog(t *testing.T) {
 	h.wantRefused(h.asApp(), "GET", signInsPath, nil, 403, "Authentication_RequestFromNonPremiumTenantOrB2CTenant")
 }
 
+func TestSignInsOfOneOutcome(t *testing.T) {
+	h := newHarness(t)
+	h.must(h.AddSignIn(SignIn{ID: "right", User: alice}), h.AddSignIn(SignIn{ID: "wrong", User: alice, Code: 50126}))
+	for code, want := range map[string]string{"0": "right", "50126": "wrong"} {
+		rows := h.rows(h.asApp(), signInsPath+" and status/errorCode eq "+code+"&$select=id,status")
+		if len(rows) != 1 || rows[0]["id"] != want || len(rows[0]) != 2 {
+			t.Errorf("of %s the log has %v", code, rows)
+		}
+	}
+}
+
 func TestSignInsAreNewestFirst(t *testing.T) {
 	h := newHarness(t)
 	var want []string

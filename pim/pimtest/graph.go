@@ -2,6 +2,7 @@ package pimtest
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -209,7 +210,7 @@ func (c *call) list(s shape, context string, rows []obj, expand func(obj) *Graph
 			all = append(all, o)
 		}
 	}
-	size := largestPage
+	size := cmp.Or(s.largest, largestPage)
 	if n := c.t.unkind.PageSize; n > 0 {
 		size = n
 	}

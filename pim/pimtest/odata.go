@@ -19,6 +19,7 @@ type shape struct {
 	hidden  []string // selectable, but not answered by default
 	filters []string
 	expands []string
+	largest int      // page, where it is not largestPage
 	options []string // besides $select, $expand and $filter: "$top", "$count", "$orderby"
 }
 
@@ -36,7 +37,7 @@ type query struct {
 // condition is "property operator literal".
 type condition struct {
 	prop, op, value string
-	kind            byte // 's' string, 'b' boolean, 'n' null, 't' time
+	kind            byte // 's' string, 'b' boolean, 'n' null, 't' time, 'i' number
 }
 
 func (s shape) parse(raw string) (query, *GraphError) {
@@ -121,6 +122,8 @@ func (s shape) parseExpand(list string, into map[string]string) *GraphError {
 	return nil
 }
 
+var number = regexp.MustCompile(`^\d+$`)
+
 var filterToken = regexp.MustCompile(`^\s*('(?:[^']|'')*'|[^\s']+)`)
 
 // targetID stands for a condition on any of an audit entry's targets, and anyTarget is how
@@ -158,6 +161,8 @@ func (s shape) parseFilter(text string) ([]condition, *GraphError) {
 			c.kind = 'n'
 		case err == nil:
 			c.kind = 't'
+		case number.MatchString(c.value):
+			c.kind = 'i'
 		default:
 			return nil, badRequest("Invalid filter clause: '%s' is no literal.", c.value)
 		}
@@ -188,7 +193,7 @@ func (c condition) holds(v any) bool {
 	switch c.kind {
 	case 'n':
 		return v == nil
-	case 'b':
+	case 'b', 'i':
 		return fmt.Sprint(v) == c.value
 	case 't':
 		text, _ := v.(string)

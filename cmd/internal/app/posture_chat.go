@@ -17,16 +17,16 @@ const (
 	postureAge  = time.Hour
 )
 
-// expander opens groups into people.
-type expander interface {
-	Expand(ctx context.Context, users, groups []string) ([]pim.Principal, []pim.ApproverGroup, error)
+// opener opens a group into the ids of the people in it.
+type opener interface {
+	Members(ctx context.Context, group string) ([]string, error)
 }
 
 // postureView shows the posture in chat. It reads the tenant once for all who ask at the
 // same time, and keeps what it read for an hour, in memory only.
 type postureView struct {
 	cfg    Config
-	groups expander
+	groups opener
 	read   func(context.Context) (posture.Snapshot, error)
 	trend  func(context.Context) ([]posture.Day, error)
 	now    func() time.Time
@@ -48,14 +48,16 @@ func (v *postureView) Viewer(ctx context.Context, person string) (bool, error) {
 	if slices.ContainsFunc(v.cfg.Security.Viewers, func(id string) bool { return strings.EqualFold(id, person) }) {
 		return true, nil
 	}
-	if len(v.cfg.Security.Viewers) == 0 {
-		return false, nil
+	for _, id := range v.cfg.Security.Viewers {
+		in, err := v.groups.Members(ctx, id)
+		if err != nil && pim.CodeOf(err) != pim.CodeNotFound { // an id of a person is no group, and holds nobody
+			return false, err
+		}
+		if slices.ContainsFunc(in, func(member string) bool { return strings.EqualFold(member, person) }) {
+			return true, nil
+		}
 	}
-	in, _, err := v.groups.Expand(ctx, nil, v.cfg.Security.Viewers) // an id of a person is no group, and holds nobody
-	if err != nil {
-		return false, err
-	}
-	return slices.ContainsFunc(in, func(p pim.Principal) bool { return strings.EqualFold(p.ID, person) }), nil
+	return false, nil
 }
 
 // Report examines the tenant as it was read within the hour.

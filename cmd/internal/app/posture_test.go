@@ -189,16 +189,15 @@ func TestAReadingThatFailedIsNotKept(t *testing.T) {
 
 type members map[string][]string // of groups
 
-func (m members) Expand(_ context.Context, _, groups []string) (all []pim.Principal, _ []pim.ApproverGroup, _ error) {
-	for _, g := range groups {
-		if g == "broken" {
-			return nil, nil, errors.New("cannot be read")
-		}
-		for _, id := range m[g] {
-			all = append(all, pim.Principal{ID: id})
-		}
+func (m members) Members(_ context.Context, group string) ([]string, error) {
+	switch in, ok := m[group]; {
+	case group == "broken":
+		return nil, errors.New("cannot be read")
+	case !ok: // a person, or nothing any more
+		return nil, &pim.Error{Op: "group members", Code: pim.CodeNotFound}
+	default:
+		return in, nil
 	}
-	return all, nil, nil
 }
 
 // Viewers are named, or are in a group that is; without any nobody is, and where a group
@@ -213,6 +212,7 @@ func TestViewers(t *testing.T) {
 	}{
 		{nil, "alice", false, false}, {[]string{"ALICE"}, "alice", true, false}, {[]string{"group"}, "in", true, false},
 		{[]string{"group"}, "out", false, false}, {[]string{"broken"}, "alice", false, true},
+		{[]string{"bob", "group"}, "in", true, false}, {[]string{"bob"}, "in", false, false}, // a person is no group
 	} {
 		v.cfg.Security.Viewers = tc.viewers
 		if may, err := v.Viewer(t.Context(), tc.person); may != tc.may || (err != nil) != tc.fails {

@@ -48,7 +48,8 @@ func (l *Lost) Error() string { return "no readable answer: " + l.Err.Error() }
 // Unwrap gives the reason to errors.Is and errors.As.
 func (l *Lost) Unwrap() error { return l.Err }
 
-var errTooLong = errors.New("longer than allowed")
+// ErrTooLong says that a body is longer than BodyLimit.
+var ErrTooLong = errors.New("longer than allowed")
 
 // RoundTrip sends req once.
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -89,7 +90,7 @@ func boundRequest(req *http.Request) error {
 		return nil
 	}
 	body, err := readBounded(req.Body)
-	if errors.Is(err, errTooLong) {
+	if errors.Is(err, ErrTooLong) {
 		return &pim.Error{Code: pim.CodeInvalid, Err: fmt.Errorf("the request is %w", err)}
 	}
 	if err != nil {
@@ -107,7 +108,7 @@ func readBounded(r io.ReadCloser) ([]byte, error) {
 	case err != nil:
 		return nil, err
 	case len(body) > BodyLimit:
-		return nil, errTooLong
+		return nil, ErrTooLong
 	case closeErr != nil:
 		return nil, closeErr
 	}
