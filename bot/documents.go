@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -76,44 +75,64 @@ func (d documents) put(tx store.Tx, before, r Request) error {
 			}
 		}
 	}
-	old, now := d.parts(before), d.parts(r)
-	for _, key := range slices.Sorted(maps.Keys(old)) {
-		if !now[key] {
-			if err := people.Delete(tx, key); err != nil {
-				return err
-			}
+	return d.putParts(tx, before, r)
+}
+
+// partOf is an entry of the people index before its person is hidden.
+type partOf struct {
+	principal string // in small letters
+	part      part
+}
+
+// putParts writes what has changed in the people index, and hides nobody else: a name is
+// dear to hide, and hardly ever changes its part.
+func (d documents) putParts(tx store.Tx, before, r Request) error {
+	old, now := parts(before), parts(r)
+	for _, key := range d.without(old, now, before.ID) {
+		if err := people.Delete(tx, key); err != nil {
+			return err
 		}
 	}
-	for _, key := range slices.Sorted(maps.Keys(now)) {
-		if !old[key] {
-			if err := people.Put(tx, key, struct{}{}); err != nil {
-				return err
-			}
+	for _, key := range d.without(now, old, r.ID) {
+		if err := people.Put(tx, key, struct{}{}); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// parts are the keys of the people index that r needs.
-func (d documents) parts(r Request) map[string]bool {
-	keys := map[string]bool{}
-	if r.ID == "" {
-		return keys
+// without are the keys of those in all that are not in some, in order.
+func (d documents) without(all, some map[partOf]bool, id string) (keys []string) {
+	for p := range all {
+		if !some[p] {
+			keys = append(keys, d.partKey(p.principal, p.part)+id)
+		}
 	}
+	slices.Sort(keys)
+	return keys
+}
+
+// parts are the entries of the people index that r needs.
+func parts(r Request) map[partOf]bool {
+	all := map[partOf]bool{}
+	if r.ID == "" {
+		return all
+	}
+	add := func(principal string, p part) { all[partOf{strings.ToLower(principal), p}] = true }
 	if !r.State.Final() {
-		keys[d.partKey(r.Requester.ID, partAsks)+r.ID] = true
+		add(r.Requester.ID, partAsks)
 	}
 	if r.State == PendingApproval {
 		for _, a := range r.Approvers {
-			keys[d.partKey(a.ID, partDecides)+r.ID] = true
+			add(a.ID, partDecides)
 		}
 	}
 	for _, i := range r.Intents {
 		if i.State == IntentWaiting {
-			keys[d.partKey(i.By.ID, partWaits)+r.ID] = true
+			add(i.By.ID, partWaits)
 		}
 	}
-	return keys
+	return all
 }
 
 func (d documents) partKey(principal string, p part) string {

@@ -9,8 +9,8 @@ import (
 	"encoding/base32"
 	"encoding/binary"
 	"fmt"
+	"hash"
 	"log/slog"
-	"strings"
 	"sync"
 	"sync/atomic"
 )
@@ -24,6 +24,7 @@ import (
 // Its methods may be called from many goroutines at once.
 type Keyset struct {
 	names   []byte
+	macs    sync.Pool // of HMACs with names: to begin one costs as much as what it is for
 	sealing atomic.Pointer[sealing]
 
 	turn sync.Mutex // held by whoever reads or writes the key file
@@ -35,6 +36,8 @@ const (
 	nameKeySize = 32
 	nameSize    = 20 // 160 bits of the HMAC: 32 characters, no collisions to fear
 )
+
+var nameLetters = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
 
 // NewKeyset makes new keys. Nothing keeps them: KeyFile.LoadOrCreate does.
 func NewKeyset() (*Keyset, error) {
@@ -59,15 +62,20 @@ func newKeyset(keys *sealing, names []byte) *Keyset {
 // HMAC-SHA256 of parts as 32 characters of a-z and 2-7. The parts keep their
 // borders: ("a", "bc") and ("ab", "c") have different pseudonyms.
 func (k *Keyset) Pseudonym(parts ...string) string {
-	mac := hmac.New(sha256.New, k.names)
+	mac, ok := k.macs.Get().(hash.Hash)
+	if !ok {
+		mac = hmac.New(sha256.New, k.names)
+	}
+	defer k.macs.Put(mac)
+	mac.Reset()
 	var size [8]byte
 	for _, p := range parts {
 		binary.BigEndian.PutUint64(size[:], uint64(len(p)))
 		mac.Write(size[:])
 		mac.Write([]byte(p))
 	}
-	name := base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(mac.Sum(nil)[:nameSize])
-	return strings.ToLower(name)
+	var sum [sha256.Size]byte
+	return nameLetters.EncodeToString(mac.Sum(sum[:0])[:nameSize])
 }
 
 // Signer is an Ed25519 key for one purpose. It comes of the key that is never rotated,

@@ -167,7 +167,9 @@ func (s *sealing) open(bucket string, key, raw []byte) ([]byte, error) {
 
 // place is the associated data of a record.
 func place(format byte, bucket string, key []byte) []byte {
-	ad := append([]byte("belay record "), format)
+	const head = "belay record "
+	ad := append(make([]byte, 0, len(head)+3+len(bucket)+len(key)), head...)
+	ad = append(ad, format)
 	ad = binary.BigEndian.AppendUint16(ad, uint16(len(bucket)))
 	ad = append(ad, bucket...)
 	return append(ad, key...)

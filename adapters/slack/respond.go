@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"slices"
@@ -55,6 +56,7 @@ func (a *Adapter) respond(ctx context.Context, to string, m ephemeral) error {
 		return withoutURL(err)
 	}
 	defer resp.Body.Close()
+	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 4<<10)) // what is not read to its end costs the connection
 	if resp.StatusCode == http.StatusTooManyRequests {
 		return &apiError{Method: "response_url", Status: resp.StatusCode, Code: "ratelimited", After: retryAfter(resp.Header)}
 	}

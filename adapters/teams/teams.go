@@ -85,6 +85,7 @@ type Adapter struct {
 	http   *http.Client
 	hosts  hosts
 	keys   *keyring
+	known  known
 	seen   *replays
 	jobs   *jobs
 	places *places

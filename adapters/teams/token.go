@@ -55,25 +55,7 @@ func (a *Adapter) verify(ctx context.Context, header http.Header) (token, error)
 	if len(raw) > tokenMaxBytes || strings.Count(raw, ".") != 2 {
 		return token{}, refusal("not a token")
 	}
-	var t token
-	var c claims
-	parser := jwt.NewParser(
-		jwt.WithValidMethods([]string{"RS256"}),
-		jwt.WithIssuer(a.opts.Issuer),
-		jwt.WithAudience(a.opts.AppID),
-		jwt.WithExpirationRequired(),
-		jwt.WithLeeway(tokenLeeway),
-		jwt.WithTimeFunc(a.opts.Now),
-	)
-	_, err := parser.ParseWithClaims(raw, &c, func(j *jwt.Token) (any, error) {
-		kid, _ := j.Header["kid"].(string)
-		if kid == "" || len(kid) > 256 {
-			return nil, errUnknownKey
-		}
-		key, err := a.keys.find(ctx, kid)
-		t.key = key
-		return key.public, err
-	})
+	c, key, err := a.signed(ctx, raw)
 	switch {
 	case errors.Is(err, errNoKeys):
 		return token{}, err
@@ -84,8 +66,44 @@ func (a *Adapter) verify(ctx context.Context, header http.Header) (token, error)
 	case c.ServiceURL == "":
 		return token{}, refusal("token without serviceurl")
 	}
-	t.serviceURL, t.id = c.ServiceURL, a.opts.AppID
-	return t, nil
+	return token{serviceURL: c.ServiceURL, key: key, id: a.opts.AppID}, nil
+}
+
+// signed gives the claims of a token whose signature and claims hold, and the key that the
+// connector has for it now.
+func (a *Adapter) signed(ctx context.Context, raw string) (claims, signingKey, error) {
+	rules := []jwt.ParserOption{
+		jwt.WithValidMethods([]string{"RS256"}),
+		jwt.WithIssuer(a.opts.Issuer),
+		jwt.WithAudience(a.opts.AppID),
+		jwt.WithExpirationRequired(),
+		jwt.WithLeeway(tokenLeeway),
+		jwt.WithTimeFunc(a.opts.Now),
+	}
+	if p, ok := a.known.find(raw); ok {
+		key, err := a.keys.find(ctx, p.kid)
+		switch {
+		case err != nil:
+			return p.claims, key, err
+		case key.public.Equal(p.public):
+			return p.claims, key, jwt.NewValidator(rules...).Validate(&p.claims)
+		}
+	}
+	var p proof
+	var key signingKey
+	_, err := jwt.NewParser(rules...).ParseWithClaims(raw, &p.claims, func(j *jwt.Token) (_ any, err error) {
+		p.kid, _ = j.Header["kid"].(string)
+		if p.kid == "" || len(p.kid) > 256 {
+			return nil, errUnknownKey
+		}
+		key, err = a.keys.find(ctx, p.kid)
+		p.public = key.public
+		return key.public, err
+	})
+	if err == nil {
+		a.known.keep(raw, p, a.opts.Now())
+	}
+	return p.claims, key, err
 }
 
 // tokenRefusal names the kind of fault without quoting the token.

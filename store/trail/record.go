@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -122,10 +123,11 @@ func (r *recorder) next() (string, error) {
 
 // draw gives 16 bytes that nobody can foretell, and that are others for each event and name.
 func (r *recorder) draw(name string) []byte {
-	h := sha256.New()
-	h.Write(r.seed[:])
-	fmt.Fprintf(h, "%d %s", r.n, name)
-	return h.Sum(nil)[:16]
+	b := append(make([]byte, 0, 64), r.seed[:]...)
+	b = strconv.AppendUint(b, uint64(r.n), 10)
+	b = append(append(b, ' '), name...)
+	sum := sha256.Sum256(b)
+	return sum[:16]
 }
 
 func (r *recorder) salted(name, text string) salted {

@@ -327,7 +327,7 @@ func credentialOf(token, certificate string, secret Secret) (signin.Credential, 
 func httpClient(caFile string) (*http.Client, error) {
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	t.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12}
-	t.MaxIdleConnsPerHost = 16
+	t.MaxIdleConnsPerHost = 64 // as many as presses that are answered at once in a rush
 	t.ResponseHeaderTimeout = 15 * time.Second
 	if caFile != "" {
 		pem, err := os.ReadFile(caFile)
