@@ -38,7 +38,8 @@ type Drift struct {
 	Weaker bool         `json:"weaker,omitempty"`
 
 	Found time.Time `json:"found"`
-	Since time.Time `json:"since"`           // the last reading before it
+	Since time.Time `json:"since"`           // the last reading before it, or before it changed again
+	Last  time.Time `json:"last,omitzero"`   // when it was taken in as it is, by Belay's clock
 	Turns int       `json:"turns,omitempty"` // how often it changed again
 
 	Names map[string]string `json:"names,omitempty"` // of approvers, by object id

@@ -19,7 +19,9 @@ const (
 	blindNoLog   = "no-log"    // the pillar's log is not read
 	blindSilent  = "silent"    // the log does not tell
 	blindMayNot  = "forbidden" // Belay may not read it
+	blindFailed  = "failed"    // it could not be read while it may have told
 	editsLate    = 2 * time.Hour
+	editsLongest = 24 * time.Hour   // the log is not asked about more, however old the reading before is
 	editsOverlap = 15 * time.Minute // clocks differ, and a reading takes a while
 )
 
@@ -30,8 +32,9 @@ func (d *Drifting) edits(k pim.Kind) Edits {
 	return d.Edits[k]
 }
 
-// NameDrift asks the audit log who made the changes that it was not told of yet. The log
-// is minutes late; after two hours it is not asked any more.
+// NameDrift asks the audit log who made the changes that are new. The log is minutes late,
+// and a change may be the work of several: it is asked until two hours after a change was
+// taken in.
 func (b *Bot) NameDrift(ctx context.Context) error {
 	var wanted []Drift
 	err := b.o.Store.View(ctx, func(tx store.Tx) error {
@@ -54,9 +57,7 @@ func (b *Bot) NameDrift(ctx context.Context) error {
 	}
 	var errs []error
 	for k, all := range kinds {
-		if edits := b.o.Drift.edits(k); edits != nil {
-			errs = append(errs, b.nameAll(ctx, edits, all))
-		}
+		errs = append(errs, b.nameAll(ctx, b.o.Drift.edits(k), all))
 	}
 	return errors.Join(errs...)
 }
@@ -68,25 +69,18 @@ func (b *Bot) nameAll(ctx context.Context, edits Edits, all []Drift) error {
 			from = at
 		}
 	}
-	lines, err := edits.Edits(ctx, from)
-	blind := blindSilent
-	if err != nil {
-		if code := pim.CodeOf(err); code != pim.CodeForbidden {
-			return err
-		}
-		blind = blindMayNot
-	}
+	lines, blind, err := readEdits(ctx, edits, from)
+	errs := []error{err}
 	now := b.o.Now().UTC()
-	var errs []error
 	for page := range slices.Chunk(all, driftPage) {
 		errs = append(errs, b.o.Store.Update(ctx, func(tx store.Tx) error {
 			batches := map[string][]pim.Principal{}
 			for _, d := range page {
-				by := d.editors(lines)
-				if len(by) == 0 && blind == blindSilent && now.Sub(d.Found) < editsLate {
+				by, done := d.editors(lines), blind == blindNoLog || now.Sub(d.taken()) >= editsLate
+				if len(by) == 0 && !done && blind != blindMayNot {
 					continue
 				}
-				if err := b.nameDrift(tx, d.ID, d.Turns, by, blind); err != nil {
+				if err := b.nameDrift(tx, d.ID, d.Turns, by, blind, done); err != nil {
 					return err
 				}
 				if d.In != "" && len(by) > 0 {
@@ -110,19 +104,42 @@ func (b *Bot) nameAll(ctx context.Context, edits Edits, all []Drift) error {
 	return nil
 }
 
-// nameDrift records who it was, or why that is not known, unless the document changed.
-func (b *Bot) nameDrift(tx store.Tx, id string, turns int, by []pim.Principal, blind string) error {
+// readEdits reads a log, and says why nobody is known whom it does not name.
+func readEdits(ctx context.Context, edits Edits, from time.Time) (lines []pim.Trace, blind string, err error) {
+	if edits == nil {
+		return nil, blindNoLog, nil
+	}
+	lines, err = edits.Edits(ctx, from)
+	switch {
+	case err == nil:
+		return lines, blindSilent, nil
+	case pim.CodeOf(err) == pim.CodeForbidden:
+		return nil, blindMayNot, nil
+	}
+	return nil, blindFailed, err
+}
+
+// nameDrift records who it was, or why that is not known, unless the document changed. done:
+// the log is not asked again.
+func (b *Bot) nameDrift(tx store.Tx, id string, turns int, by []pim.Principal, blind string, done bool) error {
 	d, err := drifts.Get(tx, id)
 	if err != nil || d.Turns != turns {
 		return ignoreMissing(err)
 	}
-	if d.By = by; len(by) == 0 {
+	if done {
+		err = driftUnnamed.Delete(tx, id)
+	}
+	knew := d
+	if d.By = together(d.By, by); len(d.By) == 0 {
 		d.Blind = blind
+	}
+	if len(d.By) == len(knew.By) && d.Blind == knew.Blind {
+		return err
 	}
 	if d.open() && d.made(d.One.ID) { // nobody accepts what they did themselves
 		d.One, d.OneAt = pim.Principal{}, time.Time{}
 	}
-	return errors.Join(driftUnnamed.Delete(tx, id), b.putDrift(tx, d))
+	return errors.Join(err, b.putDrift(tx, d))
 }
 
 // nameBatch adds to a card that stands for many who made some of them.
@@ -131,7 +148,10 @@ func (b *Bot) nameBatch(tx store.Tx, id string, by []pim.Principal) error {
 	if err != nil || d.Many == nil {
 		return ignoreMissing(err)
 	}
-	d.By = together(d.By, by)
+	knew := len(d.By)
+	if d.By = together(d.By, by); len(d.By) == knew {
+		return nil
+	}
 	if d.open() && d.made(d.One.ID) {
 		d.One, d.OneAt = pim.Principal{}, time.Time{}
 	}
@@ -154,20 +174,30 @@ func (d Drift) made(id string) bool {
 	return id != "" && slices.ContainsFunc(d.By, func(p pim.Principal) bool { return strings.EqualFold(p.ID, id) })
 }
 
+// taken is when the change was taken in as it is.
+func (d Drift) taken() time.Time { return theLater(d.Last, d.Found) }
+
 // window is from when on the change may have been made.
 func (d Drift) window() time.Time {
 	from := d.Since
 	if from.IsZero() {
 		from = d.Found
 	}
-	return from.Add(-editsOverlap)
+	return theLater(from, d.taken().Add(-editsLongest)).Add(-editsOverlap)
+}
+
+func theLater(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // editors are those whom lines of the log name for the change, each once.
 func (d Drift) editors(lines []pim.Trace) (by []pim.Principal) {
 	e := d.Change.Entry()
 	for _, t := range lines {
-		if t.At.Before(d.window()) || t.At.After(d.Found.Add(editsOverlap)) || !d.is(t.What) || !about(t, e) {
+		if t.At.Before(d.window()) || t.At.After(d.taken().Add(editsOverlap)) || !d.is(t.What) || !about(t, e) {
 			continue
 		}
 		if t.By.ID != "" {

@@ -33,6 +33,7 @@ func (t *take) begin(tx store.Tx, d Drift) error {
 	if err := driftsAge.Put(tx, dueKey(d.Found, d.ID), struct{}{}); err != nil {
 		return err
 	}
+	d.Last = t.b.o.Now().UTC()
 	if d.First == nil && d.Many == nil {
 		if edits := t.b.o.Drift.edits(d.Change.Entry().Kind); edits == nil {
 			d.Blind = blindNoLog
@@ -120,10 +121,13 @@ func (t *take) lookAt(tx store.Tx, key string) (d Drift, what outcome, err error
 	reason := "changed-again"
 	if what = turnedAgain; differs {
 		d.Change, d.Weaker, d.Turns, d.One, d.OneAt = c, c.Weaker, d.Turns+1, pim.Principal{}, time.Time{}
-		d.By, d.Since = nil, t.since
-		if d.Blind != blindNoLog {
-			d.Blind = ""
-			err = driftUnnamed.Put(tx, d.ID, struct{}{})
+		d.Last = t.b.o.Now().UTC()
+		if d.Blind != blindNoLog { // who made it before is added to, and is still asked about where the log may tell more
+			_, asking := driftUnnamed.Get(tx, d.ID)
+			if d.Blind = ""; errors.Is(asking, store.ErrNotFound) {
+				d.Since = t.since
+			}
+			err = errors.Join(ignoreMissing(asking), driftUnnamed.Put(tx, d.ID, struct{}{}))
 		}
 	} else {
 		what, reason, d.Back = wentBack, "as-it-was", t.r.At

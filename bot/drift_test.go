@@ -24,13 +24,15 @@ type edits struct {
 	mu    sync.Mutex
 	lines []pim.Trace
 	err   error
+	asked time.Time // since when
 }
 
 // Edits gives more than was asked for, as another change that is asked about at the same
 // time has it.
-func (e *edits) Edits(context.Context, time.Time) ([]pim.Trace, error) {
+func (e *edits) Edits(_ context.Context, since time.Time) ([]pim.Trace, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	e.asked = since
 	return slices.Clone(e.lines), e.err
 }
 
@@ -73,6 +75,15 @@ func eligibleFor(role, who string) pim.Holding {
 // reads takes in the tenant as it is.
 func (w *drifted) reads(pillars ...pim.Kind) {
 	w.t.Helper()
+	w.takes(pillars...)
+	if err := w.bot.NameDrift(w.t.Context()); err != nil {
+		w.t.Fatal(err)
+	}
+	w.rests()
+}
+
+func (w *drifted) takes(pillars ...pim.Kind) {
+	w.t.Helper()
 	if len(pillars) == 0 {
 		pillars = []pim.Kind{pim.EntraRole}
 	}
@@ -82,10 +93,6 @@ func (w *drifted) reads(pillars ...pim.Kind) {
 	if err := w.bot.TakeDrift(w.t.Context(), drift.Take(s, drift.Look{Pillars: pillars}), viewers); err != nil {
 		w.t.Fatal(err)
 	}
-	if err := w.bot.NameDrift(w.t.Context()); err != nil {
-		w.t.Fatal(err)
-	}
-	w.rests()
 }
 
 // begins has a baseline that Carol accepted.

@@ -104,6 +104,8 @@ func (d Drift) by() string {
 		return "cannot see: Azure's log is not read"
 	case blindMayNot:
 		return "cannot see, because permission AuditLog.Read.All is missing"
+	case blindFailed:
+		return "cannot see: the directory's audit log could not be read"
 	case blindSilent:
 		return "the directory's audit log does not tell"
 	}
