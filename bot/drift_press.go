@@ -122,7 +122,13 @@ func (b *Bot) move(tx store.Tx, d Drift, at time.Time) error {
 		return err
 	}
 	ref.Open = ""
-	if e, stays := d.Change.With(); stays {
+	c := d.Change
+	if was, err := driftBase.Get(tx, key); err == nil {
+		c.Before = &was // it may have learnt a value since
+	} else if !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	if e, stays := c.With(); stays {
 		err = driftBase.Put(tx, key, e)
 	} else {
 		err = driftBase.Delete(tx, key)

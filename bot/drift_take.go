@@ -183,6 +183,14 @@ func (t *take) grow(ctx context.Context, found drift.Result) error {
 
 func (b *Bot) putEntries(tx store.Tx, all []drift.Entry) error {
 	for _, e := range all {
+		if e.What == drift.Setting { // what was accepted since it was compared stays
+			was, err := driftBase.Get(tx, b.driftKey(e.Key()))
+			if err == nil {
+				e = was.With(e.Values)
+			} else if !errors.Is(err, store.ErrNotFound) {
+				return err
+			}
+		}
 		if err := driftBase.Put(tx, b.driftKey(e.Key()), e); err != nil {
 			return err
 		}

@@ -305,6 +305,24 @@ func TestACardThatChangedAgainIsAcceptedAsItIsNow(t *testing.T) {
 	}
 }
 
+// A value that is told for the first time while a change of the same settings is open is not
+// forgotten when that is accepted.
+func TestWhatIsToldLaterStaysInTheBaseline(t *testing.T) {
+	w := newDrifted(t)
+	w.tenant.Settings[0].Missing = []string{pim.RuleOfApproval}
+	w.begins()
+	w.tenant.Settings[0].MaxDuration = time.Hour
+	w.reads()
+	w.tenant.Settings[0].Missing = nil
+	w.reads()
+	w.sees(w.slack, "C-ops", "Seen for the first time: 1 role's settings")
+	w.inChannel("carol", w.sees(w.slack, "C-ops", "User Administrator changed", "1 hour"), "Accept")
+	w.rests()
+	w.tenant.Settings[0].Approval = false
+	w.reads()
+	w.sees(w.slack, "C-ops", "User Administrator became weaker", "Approval: required → not required")
+}
+
 func TestWhatCannotBeSeenClosesAndTellsNothing(t *testing.T) {
 	w := newDrifted(t)
 	w.begins()

@@ -255,6 +255,28 @@ func TestWhatIsSeenForTheFirstTimeIsTakenIn(t *testing.T) {
 	}
 }
 
+// A value that a policy did not tell at first, or that an earlier version did not compare, is
+// taken in when it is told, and compared from then on; what changed meanwhile stays a change.
+func TestAValueThatTheBaselineLacksIsTakenIn(t *testing.T) {
+	patchy := tenant()
+	patchy.Settings[0].Missing = []string{pim.RuleOfApproval}
+	base := accepted(t, patchy)
+	now := tenant()
+	now.Settings[0].MaxDuration = 8 * time.Hour
+	found := drift.Compare(base, drift.Take(now, every))
+	if len(found.Fresh) != 1 || len(found.Changes) != 1 || said(found.Changes[0]) != "!max-duration PT2H>PT8H, weaker" {
+		t.Fatalf("%+v", found)
+	}
+	if v, _ := found.Fresh[0].Value(drift.MaxDuration); v != "PT2H" {
+		t.Errorf("the change is taken in: %s", v)
+	}
+	base[found.Fresh[0].Key()] = found.Fresh[0]
+	now.Settings[0].MaxDuration, now.Settings[0].Approval = 2*time.Hour, false
+	if got := changes(base, now); len(got) != 1 || said(got[0]) != "!approval yes>no, weaker" {
+		t.Errorf("%+v", got)
+	}
+}
+
 // A pillar that is not looked at is neither taken in nor compared.
 func TestPillarsThatAreNotLookedAt(t *testing.T) {
 	only := drift.Look{Pillars: []pim.Kind{pim.Group}}
