@@ -9,6 +9,7 @@ import (
 
 	"github.com/belaybot/belay/pim"
 	"github.com/belaybot/belay/pim/drift"
+	"github.com/belaybot/belay/pim/posture"
 	"github.com/belaybot/belay/store"
 	"github.com/belaybot/belay/store/trail"
 )
@@ -19,6 +20,7 @@ type Drifting struct {
 	// Edits are the pillars' audit logs; of a pillar without one it is not told who made a
 	// change.
 	Edits map[pim.Kind]Edits
+	Every time.Duration // how often the tenant is read
 }
 
 // Edits tells who changed settings and assignments since a time, oldest first. Errors are
@@ -92,6 +94,14 @@ type Baseline struct {
 	// channels know; zero: there was nothing to tell.
 	Missing []string  `json:"missing,omitempty"`
 	Blind   time.Time `json:"blind,omitzero"`
+	// Parts are what could not be seen.
+	Parts []posture.Part `json:"parts,omitempty"`
+	// Begun is when a reading was tried first, and Stale since when the channels know that
+	// nothing is compared any more; zero: there was nothing to tell.
+	Begun time.Time `json:"begun,omitzero"`
+	Stale time.Time `json:"stale,omitzero"`
+	// Late says that what was read last is too old to say anything; it is not kept.
+	Late bool `json:"-"`
 }
 
 // driftRef says of an entry which document is open about it, and how many there were.
@@ -234,14 +244,4 @@ func (d Drift) what() string {
 		return "assignment-removed"
 	}
 	return "assignment-changed"
-}
-
-// driftWatches says that the settings of a pillar are compared for every role, so that no
-// alert has to be made of them as well.
-func (b *Bot) driftWatches(tx store.Tx, k pim.Kind) (bool, error) {
-	if b.o.Drift == nil || k != pim.EntraRole {
-		return false, nil
-	}
-	_, err := driftBase.Get(tx, b.driftKey(drift.RoleSettingsCovered()))
-	return err == nil, ignoreMissing(err)
 }

@@ -50,6 +50,7 @@ func (b *Bot) Drifts(ctx context.Context) (state Baseline, open []Drift, err err
 		open, err = openDrifts(tx)
 		return err
 	})
+	state.Late = b.driftLate(state)
 	slices.SortStableFunc(open, func(x, y Drift) int { return x.Found.Compare(y.Found) })
 	return state, open, err
 }

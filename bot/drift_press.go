@@ -170,15 +170,15 @@ func (b *Bot) listDrift(in Inbound, a actor) (Reply, Later) {
 			b.pressRefused(ctx, a, Request{}, string(SubDrift), err)
 			return b.trouble(in, err)
 		}
-		if b.o.Drift == nil {
+		state, open, err := b.Drifts(ctx)
+		switch {
+		case err != nil:
+			return b.trouble(in, err)
+		case b.o.Drift == nil && state.Read.IsZero():
 			return Reply{Card: plain(Neutral, titleDrifts, sayDriftOff)}
 		}
-		state, open, err := b.Drifts(ctx)
-		if err != nil {
-			return b.trouble(in, err)
-		}
 		open = slices.DeleteFunc(open, func(d Drift) bool { return d.In != "" })
-		c := driftsCard(state, open)
+		c := driftsCard(state, open, b.o.Drift == nil)
 		reply := Reply{Card: &c}
 		for _, d := range open[:min(len(open), mostDrifts)] {
 			reply.More = append(reply.More, b.project.DriftCard(d))

@@ -55,7 +55,7 @@ func (b *Bot) takeDrift(ctx context.Context, r drift.Reading, viewers []string) 
 		return err
 	}
 	found := drift.Compare(base, r)
-	t := &take{b: b, r: r, since: state.Read, first: len(base) == 0}
+	t := &take{b: b, r: r, at: b.o.Now().UTC(), since: state.Read, first: len(base) == 0}
 	known := map[string]bool{}
 	for _, d := range open {
 		if d.Change.Key != "" {
@@ -84,6 +84,7 @@ func (b *Bot) takeDrift(ctx context.Context, r drift.Reading, viewers []string) 
 			return err
 		}
 	}
+	b.o.Metrics.driftRead(r.At)
 	for _, id := range t.kick {
 		b.kick(b.bulletinID(driftPost(id)), false)
 	}
@@ -94,6 +95,7 @@ func (b *Bot) takeDrift(ctx context.Context, r drift.Reading, viewers []string) 
 type take struct {
 	b     *Bot
 	r     drift.Reading
+	at    time.Time // by Belay's clock
 	since time.Time // the reading before it
 	first bool      // there was no baseline
 	again []string  // keys of entries of which a document is open
@@ -226,6 +228,10 @@ func (t *take) done(ctx context.Context, viewers []string) error {
 		begins, was := state.Read.IsZero(), state.Missing
 		state.Read, state.Viewers = t.r.At, viewers
 		state.Unseen, state.Missing = t.unseen()
+		state.Parts = nil
+		for _, u := range t.r.Unseen {
+			state.Parts = append(state.Parts, u.Part)
+		}
 		lost := slices.ContainsFunc(state.Missing, func(s string) bool { return !slices.Contains(was, s) })
 		switch {
 		case lost && !begins:
@@ -234,6 +240,10 @@ func (t *take) done(ctx context.Context, viewers []string) error {
 		case len(state.Missing) == 0 && !state.Blind.IsZero():
 			err = t.b.post(tx, blindPost(state.Blind, seenAgainCard(was)))
 			state.Blind = time.Time{}
+		}
+		if !state.Stale.IsZero() {
+			err = errors.Join(err, t.b.post(tx, stalePost(state.Stale, comparedAgainCard(state.Read))))
+			state.Stale = time.Time{}
 		}
 		return errors.Join(err, driftState.Put(tx, driftStateKey, state))
 	})

@@ -33,7 +33,7 @@ func (t *take) begin(tx store.Tx, d Drift) error {
 	if err := driftsAge.Put(tx, dueKey(d.Found, d.ID), struct{}{}); err != nil {
 		return err
 	}
-	d.Last = t.b.o.Now().UTC()
+	d.Last = t.at
 	if d.First == nil && d.Many == nil {
 		if edits := t.b.o.Drift.edits(d.Change.Entry().Kind); edits == nil {
 			d.Blind = blindNoLog
@@ -121,7 +121,7 @@ func (t *take) lookAt(tx store.Tx, key string) (d Drift, what outcome, err error
 	reason := "changed-again"
 	if what = turnedAgain; differs {
 		d.Change, d.Weaker, d.Turns, d.One, d.OneAt = c, c.Weaker, d.Turns+1, pim.Principal{}, time.Time{}
-		d.Last = t.b.o.Now().UTC()
+		d.Last = t.at
 		if d.Blind != blindNoLog { // who made it before is added to, and is still asked about where the log may tell more
 			_, asking := driftUnnamed.Get(tx, d.ID)
 			if d.Blind = ""; errors.Is(asking, store.ErrNotFound) {

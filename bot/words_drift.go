@@ -2,6 +2,7 @@ package bot
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/belaybot/belay/pim"
 	"github.com/belaybot/belay/pim/drift"
@@ -14,6 +15,8 @@ const (
 	saySamePerson    = "You accepted this first. It demands less than before, so a second person has to confirm it."
 	sayDriftChanged  = "It changed once more since this card was shown. Look at the card again, and press the button there."
 	sayDriftOff      = "Belay does not compare this tenant with what was accepted: drift.enabled is not set in its configuration."
+	sayDriftLate     = "Belay has not been able to read the tenant for too long, so whether it is as it was accepted is not known. Its log says why; belay doctor says what is missing."
+	sayDriftStopped  = "Belay compares this tenant no more: drift.enabled is not set in its configuration. Whether it is as it was accepted is not known since the last reading. Set it again to know."
 	sayAsItWas       = "It is as it was again."
 	sayNeedsTwo      = "Less is demanded than before, or more is given: two people have to accept it."
 	sayNeedsSecond   = "Less is demanded than before, or more is given: a second person has to confirm it."
@@ -199,7 +202,7 @@ func driftReply(d Drift) *Card {
 }
 
 // driftsCard lists what is open.
-func driftsCard(state Baseline, open []Drift) Card {
+func driftsCard(state Baseline, open []Drift, off bool) Card {
 	c := Card{Title: titleDrifts, Tone: Good, Text: "Everything that Belay could see is as it was accepted."}
 	switch {
 	case state.Read.IsZero():
@@ -217,6 +220,13 @@ func driftsCard(state Baseline, open []Drift) Card {
 			c.Tone = Bad
 		}
 	}
+	if state.Late {
+		late := sayLate(off)
+		if c.Tone = Bad; len(open) > 0 {
+			late = sentences(late, c.Text)
+		}
+		c.Text = late
+	}
 	if !state.Read.IsZero() {
 		c.Facts = append(c.Facts, Fact{Name: "Read", At: state.Read})
 		if !state.Accepted {
@@ -225,6 +235,28 @@ func driftsCard(state Baseline, open []Drift) Card {
 	}
 	c.Note = sentences(state.Unseen...)
 	return c
+}
+
+func sayLate(off bool) string {
+	if off {
+		return sayDriftStopped
+	}
+	return sayDriftLate
+}
+
+// staleCard tells that nothing is compared any more.
+func staleCard(state Baseline, off bool) Card {
+	c := Card{Title: "Belay does not compare the tenant with what was accepted any more", Tone: Bad, Text: sayLate(off)}
+	since := Fact{Name: "Read last", At: state.Read}
+	if state.Read.IsZero() {
+		since = Fact{Name: "Tried since", At: state.Begun}
+	}
+	c.Facts = append(c.Facts, since)
+	return c
+}
+
+func comparedAgainCard(at time.Time) Card {
+	return Card{Title: "Belay compares the tenant with what was accepted again", Tone: Good, Text: "What changed meanwhile is told now.", Facts: []Fact{{Name: "Read", At: at}}}
 }
 
 // blindCard tells of permissions that Belay does not have any more.
