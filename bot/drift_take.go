@@ -55,7 +55,7 @@ func (b *Bot) takeDrift(ctx context.Context, r drift.Reading, viewers []string) 
 		return err
 	}
 	found := drift.Compare(base, r)
-	t := &take{b: b, r: r, at: b.o.Now().UTC(), since: state.Read, first: len(base) == 0}
+	t := &take{b: b, r: r, at: b.o.Now().UTC(), since: state.Read, first: !anyCovered(base)}
 	known := map[string]bool{}
 	for _, d := range open {
 		if d.Change.Key != "" {
@@ -89,6 +89,16 @@ func (b *Bot) takeDrift(ctx context.Context, r drift.Reading, viewers []string) 
 		b.kick(b.bulletinID(driftPost(id)), false)
 	}
 	return nil
+}
+
+// anyCovered says that a first reading was taken in to its end: what covers its parts goes last.
+func anyCovered(base map[string]drift.Entry) bool {
+	for _, e := range base {
+		if e.What == drift.Covered {
+			return true
+		}
+	}
+	return false
 }
 
 // take is one reading that is being taken in.

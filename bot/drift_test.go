@@ -509,7 +509,8 @@ func TestTwoReplicasTellAChangeOnce(t *testing.T) {
 	}
 }
 
-// Wherever Belay dies: a change is told once, and two acceptances move the baseline once.
+// Wherever Belay dies: there is one first baseline, which can be accepted; a change is told
+// once, and two acceptances move the baseline once.
 func TestDriftAtEveryKillPoint(t *testing.T) {
 	for n := 1; ; n++ {
 		l := live(t, -1, -1)
@@ -521,10 +522,15 @@ func TestDriftAtEveryKillPoint(t *testing.T) {
 		}
 		l.start()
 		w := &drifted{world: l.world, tenant: posture.Snapshot{Settings: []pim.Settings{settingsOf("role-users")}}}
+		for n := range 201 { // more than one transaction takes
+			h := eligibleFor("role-users", "alice")
+			h.Holder = pim.Principal{ID: fmt.Sprintf("oid-%03d", n)}
+			w.tenant.Holdings = append(w.tenant.Holdings, h)
+		}
 		take := func() {
 			for {
 				s := w.tenant
-				s.Taken, s.Settings = w.now().UTC(), slices.Clone(s.Settings)
+				s.Taken, s.Settings, s.Holdings = w.now().UTC(), slices.Clone(s.Settings), slices.Clone(s.Holdings)
 				err := l.bot.TakeDrift(t.Context(), drift.Take(s, drift.Look{Pillars: []pim.Kind{pim.EntraRole}}), viewers)
 				if !l.revive() {
 					if err != nil {
@@ -534,11 +540,14 @@ func TestDriftAtEveryKillPoint(t *testing.T) {
 				}
 			}
 		}
-		take()
-		l.sees(l.slack, "C-ops", "The first baseline")
 		l.m.mu.Lock()
 		l.m.left = n
 		l.m.mu.Unlock()
+		take()
+		first := func() bool {
+			return slices.ContainsFunc(l.slack.In("C-ops"), func(m bottest.Message) bool { return m.Card.Title == "The first baseline of the tenant" })
+		}
+		l.brings("the first baseline", first)
 		w.advance(5 * time.Minute)
 		w.tenant.Settings[0].MFA = false
 		take()
