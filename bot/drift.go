@@ -3,6 +3,7 @@ package bot
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -175,6 +176,12 @@ func (d Drift) severity() Severity {
 	return Low
 }
 
+// changed is when the document, and so its card, changed last: a card is kept as long after
+// that.
+func (d Drift) changed() time.Time {
+	return slices.MaxFunc([]time.Time{d.Found, d.Last, d.OneAt, d.AcceptedAt, d.Back}, time.Time.Compare)
+}
+
 // putDrift keeps a document, its place among the open ones, and every copy of its card.
 func (b *Bot) putDrift(tx store.Tx, d Drift) error {
 	err := drifts.Put(tx, d.ID, d)
@@ -190,7 +197,7 @@ func (b *Bot) putDrift(tx store.Tx, d Drift) error {
 	if d.First == nil && d.Many == nil && d.Change.Entry().Type == pim.User {
 		about = d.holder().ID
 	}
-	return b.post(tx, Bulletin{ID: driftPost(d.ID), Event: NoticeDrift, Severity: d.severity(), Role: d.role(), Requester: about, Card: b.project.DriftCard(d), At: d.Found})
+	return b.post(tx, Bulletin{ID: driftPost(d.ID), Event: NoticeDrift, Severity: d.severity(), Role: d.role(), Requester: about, Card: b.project.DriftCard(d), At: d.changed()})
 }
 
 // getDrift reads a document by what a button brought. An id that no store would take as a

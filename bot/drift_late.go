@@ -22,7 +22,7 @@ func (b *Bot) driftLate(s Baseline) bool {
 	if b.o.Drift == nil {
 		return !s.Read.IsZero()
 	}
-	since := theLater(s.Read, s.Begun)
+	since := maxTime(s.Read, s.Begun)
 	return !since.IsZero() && b.o.Now().Sub(since) > max(3*b.o.Drift.Every, soonDrift)
 }
 

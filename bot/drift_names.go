@@ -152,10 +152,7 @@ func (b *Bot) nameBatch(tx store.Tx, id string, by []pim.Principal) error {
 	if d.By = together(d.By, by); len(d.By) == knew {
 		return nil
 	}
-	if d.open() && d.made(d.One.ID) {
-		d.One, d.OneAt = pim.Principal{}, time.Time{}
-	}
-	return b.putDrift(tx, d)
+	return b.putDrift(tx, d) // what those who accept it made themselves is left out then
 }
 
 // together are the people of two lists, each once.
@@ -175,7 +172,7 @@ func (d Drift) made(id string) bool {
 }
 
 // taken is when the change was taken in as it is.
-func (d Drift) taken() time.Time { return theLater(d.Last, d.Found) }
+func (d Drift) taken() time.Time { return maxTime(d.Last, d.Found) }
 
 // window is from when on the change may have been made.
 func (d Drift) window() time.Time {
@@ -183,14 +180,7 @@ func (d Drift) window() time.Time {
 	if from.IsZero() {
 		from = d.Found
 	}
-	return theLater(from, d.taken().Add(-editsLongest)).Add(-editsOverlap)
-}
-
-func theLater(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
+	return maxTime(from, d.taken().Add(-editsLongest)).Add(-editsOverlap)
 }
 
 // editors are those whom lines of the log name for the change, each once.

@@ -146,7 +146,7 @@ func (t *take) recount(tx store.Tx, id string, back int, turned bool) error {
 	if d.Many.Back += back; d.Many.Back >= len(d.Many.IDs) {
 		d.Back = t.r.At
 	}
-	if turned {
+	if d.Last = t.at; turned {
 		d.Turns, d.One, d.OneAt = d.Turns+1, pim.Principal{}, time.Time{}
 		d.Weaker = true // what they became is not looked at here, so two people have to
 	}
@@ -173,14 +173,8 @@ func (t *take) tell(ctx context.Context, keys []string) error {
 				if d.ID == "" {
 					continue
 				}
-				many.Many.IDs = append(many.Many.IDs, d.ID)
-				if d.Weaker {
-					many.Weaker = true
-					many.Many.Weaker++
-				}
-				if len(many.Many.Titles) < shownTitles {
-					many.Many.Titles = append(many.Many.Titles, d.title())
-				}
+				many.Many.add(d)
+				many.Weaker = many.Weaker || d.Weaker
 			}
 			if len(many.Many.IDs) == 0 {
 				return nil

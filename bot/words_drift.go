@@ -17,6 +17,7 @@ const (
 	sayDriftOff      = "Belay does not compare this tenant with what was accepted: drift.enabled is not set in its configuration."
 	sayDriftLate     = "Belay has not been able to read the tenant for too long, so whether it is as it was accepted is not known. Its log says why; belay doctor says what is missing."
 	sayDriftStopped  = "Belay compares this tenant no more: drift.enabled is not set in its configuration. Whether it is as it was accepted is not known since the last reading. Set it again to know."
+	sayRestStays     = "What is about one of those who accepted, or was made by them, stays open on the card: somebody else has to accept it."
 	sayAsItWas       = "It is as it was again."
 	sayNeedsTwo      = "Less is demanded than before, or more is given: two people have to accept it."
 	sayNeedsSecond   = "Less is demanded than before, or more is given: a second person has to confirm it."
@@ -197,6 +198,8 @@ func driftReply(d Drift) *Card {
 		return plain(Good, "Accepted", "By "+personName(d.Accepted)+".")
 	case !d.Back.IsZero():
 		return plain(Neutral, "Nothing to accept", sayAsItWas)
+	case d.One.ID == "":
+		return plain(Waiting, "Accepted in part", sayRestStays)
 	}
 	return plain(Waiting, "A second person has to confirm", "By "+personName(d.One)+" it is accepted. The card in the channel has the button for the second one.")
 }
