@@ -12,6 +12,7 @@ import (
 	"github.com/belaybot/belay/pim"
 	"github.com/belaybot/belay/pim/drift"
 	"github.com/belaybot/belay/store"
+	"github.com/belaybot/belay/store/trail"
 )
 
 // Why it is not known who made a change.
@@ -80,7 +81,7 @@ func (b *Bot) nameAll(ctx context.Context, edits Edits, all []Drift) error {
 				if len(by) == 0 && !done && blind != blindMayNot {
 					continue
 				}
-				if err := b.nameDrift(tx, d.ID, d.Turns, by, blind, done); err != nil {
+				if err := b.nameDrift(tx, d.ID, d.Turns, by, blind, done, now); err != nil {
 					return err
 				}
 				if d.In != "" && len(by) > 0 {
@@ -121,7 +122,7 @@ func readEdits(ctx context.Context, edits Edits, from time.Time) (lines []pim.Tr
 
 // nameDrift records who it was, or why that is not known, unless the document changed. done:
 // the log is not asked again.
-func (b *Bot) nameDrift(tx store.Tx, id string, turns int, by []pim.Principal, blind string, done bool) error {
+func (b *Bot) nameDrift(tx store.Tx, id string, turns int, by []pim.Principal, blind string, done bool, at time.Time) error {
 	d, err := drifts.Get(tx, id)
 	if err != nil || d.Turns != turns {
 		return ignoreMissing(err)
@@ -136,10 +137,23 @@ func (b *Bot) nameDrift(tx store.Tx, id string, turns int, by []pim.Principal, b
 	if len(d.By) == len(knew.By) && d.Blind == knew.Blind {
 		return err
 	}
+	for _, p := range []pim.Principal{d.One, d.Accepted} {
+		if d.Accepted.ID != "" && d.made(p.ID) && !knew.made(p.ID) {
+			err = errors.Join(err, b.acceptedByMaker(tx, d, p, at))
+		}
+	}
 	if d.open() && d.made(d.One.ID) { // nobody accepts what they did themselves
 		d.One, d.OneAt = pim.Principal{}, time.Time{}
 	}
 	return errors.Join(err, b.putDrift(tx, d))
+}
+
+// acceptedByMaker tells that who accepted a change is who made it: it was accepted before
+// the log told. Nothing is undone, since what is accepted is how the tenant is.
+func (b *Bot) acceptedByMaker(tx store.Tx, d Drift, who pim.Principal, at time.Time) error {
+	id := b.o.Pseudonym("drift accepted by maker", d.ID, strings.ToLower(who.ID))
+	return errors.Join(b.driftHeard(tx, d, trail.DriftFound, trail.Actor{Platform: fromBelay}, d.what(), "accepted-by-maker", at, nil),
+		b.post(tx, Bulletin{ID: driftPost(id), Event: NoticeDrift, Severity: High, Role: d.role(), Card: b.project.ownDriftCard(d, who), At: at}))
 }
 
 // nameBatch adds to a card that stands for many who made some of them.

@@ -262,6 +262,13 @@ func comparedAgainCard(at time.Time) Card {
 	return Card{Title: "Belay compares the tenant with what was accepted again", Tone: Good, Text: "What changed meanwhile is told now.", Facts: []Fact{{Name: "Read", At: at}}}
 }
 
+// ownDriftCard tells that who accepted a change is who made it.
+func (p Projection) ownDriftCard(d Drift, who pim.Principal) Card {
+	return Card{Title: "A change was accepted by who made it", Tone: Bad, Text: "It was accepted before the directory's audit log told who made it. Look at it, and have it taken back if it should not be.",
+		Facts:   append([]Fact{{Name: "Change", Value: d.title()}, {Name: "Made and accepted by", Value: personText(who)}, {Name: "Accepted", At: d.AcceptedAt}}, d.facts()...),
+		Actions: []Action{p.settings(d.Change.Entry().Kind)}}
+}
+
 // blindCard tells of permissions that Belay does not have any more.
 func blindCard(missing []string) Card {
 	return Card{Title: "Belay cannot compare everything with what was accepted", Tone: Bad, Text: sentences(missing...),
