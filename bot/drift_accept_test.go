@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/belaybot/belay/bot"
 	"github.com/belaybot/belay/pim"
 	"github.com/belaybot/belay/store/trail"
 )
@@ -73,4 +74,60 @@ func TestAChangeAcceptedByWhoMadeItIsTold(t *testing.T) {
 	if n != 1 {
 		t.Errorf("the audit trail heard it %d times", n)
 	}
+}
+
+// An erasure leaves of a person no more than the object id, in the baseline, its history and
+// what is closed, and nothing of anybody else.
+func TestAnErasureReachesDrift(t *testing.T) {
+	w := newDrifted(t)
+	w.tenant.Holdings = append(w.tenant.Holdings, eligibleFor("role-users", "dave"))
+	w.begins()
+	w.tenant.Holdings = append(w.tenant.Holdings, eligibleFor("role-reports", "alice"))
+	w.reads()
+	w.inChannel("carol", w.sees(w.slack, "C-ops", "Alice Adams became eligible"), "Accept")
+	w.rests()
+	w.tenant.Settings[1].MaxDuration = time.Hour
+	w.reads()
+	w.inChannel("alice", w.sees(w.slack, "C-ops", "The settings of Reports Reader changed"), "Accept")
+	w.rests()
+	if _, err := w.bot.Erase(t.Context(), bot.Whose{Person: "OID-ALICE"}, nil); err != nil {
+		t.Fatal(err)
+	}
+	base, err := w.bot.DriftBaseline(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	held := map[string]int{}
+	for _, e := range base {
+		if held[e.Holder.ID]++; e.Holder.ID == "oid-alice" && e.Holder.Name+e.Holder.UPN != "" {
+			t.Errorf("the baseline has %+v", e.Holder)
+		}
+		if e.Holder.ID == "oid-dave" && e.Holder.Name == "" {
+			t.Error("Dave was erased")
+		}
+	}
+	if held["oid-alice"] != 2 || held["oid-dave"] != 1 {
+		t.Errorf("the baseline has %v", held)
+	}
+	for _, a := range w.history() {
+		for _, p := range []pim.Principal{a.By, a.With, holderOf(a)} {
+			if p.ID == "oid-alice" && p != (pim.Principal{ID: "oid-alice"}) {
+				t.Errorf("the history has %+v", p)
+			}
+		}
+		if a.By.ID == "oid-carol" && a.By.Name == "" {
+			t.Error("Carol was erased")
+		}
+	}
+	w.reads()
+	if n := len(w.open()); n != 0 {
+		t.Errorf("%d changes of what was erased", n)
+	}
+}
+
+func holderOf(a bot.Acceptance) pim.Principal {
+	if a.First != nil {
+		return pim.Principal{}
+	}
+	return a.Change.Entry().Holder
 }

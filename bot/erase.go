@@ -34,7 +34,7 @@ var errUnchanged = errors.New("bot: nothing to erase")
 
 // Erase drops what people wrote from finished requests: what a person wrote as a
 // requester or an approver, what others wrote to that person's requests, what that
-// person saved, why they muted something, what alerts count of them, and from where they sign in. record, when not
+// person saved, why they muted something, what alerts count of them, from where they sign in, and what drift calls them. record, when not
 // nil, is appended in the first transaction that drops something. Cards that were shown stay
 // as they are.
 func (b *Bot) Erase(ctx context.Context, whose Whose, record *trail.Event) (done Erased, err error) {
@@ -47,11 +47,12 @@ func (b *Bot) Erase(ctx context.Context, whose Whose, record *trail.Event) (done
 				muted, merr := dropMuteReasons(tx, whose)
 				counted, cerr := b.eraseMarks(tx, whose)
 				placed, perr := b.erasePlaces(tx, whose.Person)
+				called, derr := b.eraseDrift(tx, whose.Person)
 				saved, err = b.dropFavourites(tx, whose.Person)
-				if err = errors.Join(merr, cerr, perr, err); err != nil {
+				if err = errors.Join(merr, cerr, perr, derr, err); err != nil {
 					return err
 				}
-				saved = saved || muted || counted || placed
+				saved = saved || muted || counted || placed || called
 			}
 			if page, next, err = b.erasePage(tx, from, whose); err != nil {
 				return err
