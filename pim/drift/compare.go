@@ -137,8 +137,9 @@ func weaker(n Name, was, now Entry) bool {
 		return after == No
 	case PermanentEligible, PermanentActive:
 		return after == Yes
-	case AuthContext:
-		return before != None
+	case AuthContext: // one of them instead of multi-factor authentication may demand less
+		mfa, _ := was.Value(MFA)
+		return before != None || mfa == Yes
 	case MaxDuration:
 		short, err1 := pim.ParseDuration(before)
 		long, err2 := pim.ParseDuration(after)
