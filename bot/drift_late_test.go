@@ -110,3 +110,57 @@ func TestADriftThatIsBlindLeavesTheAlertOn(t *testing.T) {
 		}
 	}
 }
+
+// A second permission that is lost is told on a card of its own, and the first card does not
+// stay red for ever.
+func TestASecondPermissionThatIsLostEndsTheFirstCard(t *testing.T) {
+	w := newDrifted(t)
+	w.begins()
+	lost := []posture.Unseen{{Part: posture.RolesEligible, Permission: "RoleEligibilitySchedule.Read.Directory"}, {Part: posture.RolesActive, Permission: "RoleAssignmentSchedule.Read.Directory"}}
+	for n := range lost {
+		w.tenant.Unseen = lost[:n+1]
+		w.reads()
+	}
+	w.tenant.Unseen = nil
+	w.reads()
+	w.sees(w.slack, "C-ops", "Belay can compare even less", "RoleEligibilitySchedule.Read.Directory")
+	w.sees(w.slack, "C-ops", "Belay compares everything again")
+	if n := len(w.cards("cannot compare everything")); n != 0 {
+		t.Errorf("%d cards are still red", n)
+	}
+}
+
+// An assignment that was taken away early is not as it was once it would have ended anyway.
+func TestAnAssignmentRemovedEarlyStaysAChange(t *testing.T) {
+	w := newDrifted(t)
+	h := eligibleFor("role-reports", "dave")
+	h.End = w.now().UTC().Add(24 * time.Hour)
+	w.tenant.Holdings = append(w.tenant.Holdings, h)
+	w.begins()
+	w.tenant.Holdings = w.tenant.Holdings[:1]
+	w.reads()
+	w.advance(30 * time.Hour)
+	w.reads()
+	w.reads()
+	m := w.sees(w.slack, "C-ops", "Dave Davis is not eligible", "[Accept]")
+	w.inChannel("carol", m, "Accept")
+	w.rests()
+	w.reads()
+	if n := len(w.open()); n != 0 || len(w.history()) != 2 {
+		t.Errorf("%d open, %d accepted", n, len(w.history()))
+	}
+}
+
+// A card of which the approvers change again names the new ones too.
+func TestApproversOfACardThatChangedAgainAreNamed(t *testing.T) {
+	w := newDrifted(t)
+	w.begins()
+	w.tenant.Settings[0].Deciders = []string{"oid-bob", "oid-carol"}
+	w.reads()
+	w.sees(w.slack, "C-ops", "User Administrator became weaker", "Carol Clark")
+	w.tenant.Settings[0].Deciders = []string{"oid-bob", "oid-carol", "oid-dave"}
+	w.reads()
+	if m := w.sees(w.slack, "C-ops", "User Administrator became weaker", "Carol Clark", "Dave Davis"); strings.Contains(words(m.Card), "oid-") {
+		t.Errorf("%q", words(m.Card))
+	}
+}

@@ -238,11 +238,11 @@ func about(t pim.Trace, e drift.Entry) bool {
 const mostNames = 12
 
 // approverNames looks up who the approvers are that a policy has more or fewer of.
-func (b *Bot) approverNames(ctx context.Context, changes []drift.Change, known map[string]bool) map[string]string {
+func (b *Bot) approverNames(ctx context.Context, changes []drift.Change) map[string]string {
 	names := map[string]string{}
 	for _, c := range changes {
 		for _, f := range c.Fields {
-			if f.Name != drift.Approvers || known[c.Key] {
+			if f.Name != drift.Approvers {
 				continue
 			}
 			dropped, added := drift.Members(f.Before, f.After)

@@ -56,21 +56,27 @@ func (b *Bot) takeDrift(ctx context.Context, r drift.Reading, viewers []string) 
 	}
 	found := drift.Compare(base, r)
 	t := &take{b: b, r: r, at: b.o.Now().UTC(), since: state.Read, first: !anyCovered(base)}
-	known := map[string]bool{}
+	known := map[string]Drift{}
 	for _, d := range open {
 		if d.Change.Key != "" {
-			known[d.Change.Key] = true
+			known[d.Change.Key] = d
 			t.again = append(t.again, d.Change.Key)
 		}
 	}
 	var fresh []string
+	var turned []drift.Change
 	for _, c := range found.Changes {
-		if !known[c.Key] {
+		d, told := known[c.Key]
+		if !told {
 			fresh = append(fresh, c.Key)
 		}
+		if !told || !c.Same(d.Change) {
+			turned = append(turned, c)
+		}
 	}
+	found.Over = slices.DeleteFunc(found.Over, func(key string) bool { _, told := known[key]; return told && known[key].Change.After == nil })
 	if len(fresh) <= mostCards {
-		t.names = b.approverNames(ctx, found.Changes, known)
+		t.names = b.approverNames(ctx, turned)
 	}
 	steps := []func(context.Context) error{
 		func(ctx context.Context) error { return t.grow(ctx, found) },
@@ -245,8 +251,11 @@ func (t *take) done(ctx context.Context, viewers []string) error {
 		lost := slices.ContainsFunc(state.Missing, func(s string) bool { return !slices.Contains(was, s) })
 		switch {
 		case lost && !begins:
+			if !state.Blind.IsZero() {
+				err = t.b.post(tx, blindPost(state.Blind, blinderCard(was)))
+			}
 			state.Blind = t.r.At
-			err = t.b.post(tx, blindPost(state.Blind, blindCard(state.Missing)))
+			err = errors.Join(err, t.b.post(tx, blindPost(state.Blind, blindCard(state.Missing))))
 		case len(state.Missing) == 0 && !state.Blind.IsZero():
 			err = t.b.post(tx, blindPost(state.Blind, seenAgainCard(was)))
 			state.Blind = time.Time{}

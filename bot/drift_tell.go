@@ -118,10 +118,13 @@ func (t *take) lookAt(tx store.Tx, key string) (d Drift, what outcome, err error
 	if d, err = drifts.Get(tx, ref.Open); err != nil || !d.open() || !t.r.Knows(d.Change) || differs && c.Same(d.Change) {
 		return d, stands, err
 	}
+	if _, there := t.r.Entries[key]; !there && d.Change.After == nil {
+		return d, stands, nil // it went too early, and is not back now that it would have ended
+	}
 	reason := "changed-again"
 	if what = turnedAgain; differs {
 		d.Change, d.Weaker, d.Turns, d.One, d.OneAt = c, c.Weaker, d.Turns+1, pim.Principal{}, time.Time{}
-		d.Last = t.at
+		d.Last, d.Names = t.at, t.named(c)
 		if d.Blind != blindNoLog { // who made it before is added to, and is still asked about where the log may tell more
 			_, asking := driftUnnamed.Get(tx, d.ID)
 			if d.Blind = ""; errors.Is(asking, store.ErrNotFound) {
@@ -188,6 +191,14 @@ func (t *take) tell(ctx context.Context, keys []string) error {
 	return nil
 }
 
+// named are the names of the approvers that a change is about.
+func (t *take) named(c drift.Change) map[string]string {
+	if slices.ContainsFunc(c.Fields, func(f drift.Different) bool { return f.Name == drift.Approvers }) {
+		return t.names
+	}
+	return nil
+}
+
 // found makes the document of a change, unless there is one, or it is none any more.
 func (t *take) found(tx store.Tx, key, in string) (d Drift, err error) {
 	c, differs, ref, err := t.now(tx, key)
@@ -196,11 +207,7 @@ func (t *take) found(tx store.Tx, key, in string) (d Drift, err error) {
 	}
 	ref.Told++
 	d = Drift{ID: t.b.o.Pseudonym("drift change", key, strconv.Itoa(ref.Told)), Change: c, Weaker: c.Weaker, In: in, Found: t.r.At, Since: t.since}
-	for _, f := range c.Fields {
-		if f.Name == drift.Approvers {
-			d.Names = t.names
-		}
-	}
+	d.Names = t.named(c)
 	ref.Open = d.ID
 	return d, errors.Join(driftRefs.Put(tx, t.b.driftKey(key), ref), t.begin(tx, d))
 }

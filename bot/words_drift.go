@@ -275,6 +275,11 @@ func blindCard(missing []string) Card {
 		Note: "Until an administrator consents again, changes of that are not told."}
 }
 
+// blinderCard ends the card of what was missing before more was.
+func blinderCard(missing []string) Card {
+	return Card{Title: "Belay can compare even less", Tone: Neutral, Text: "A newer card says what is missing now. Before, it was: " + sentences(missing...)}
+}
+
 func seenAgainCard(missing []string) Card {
 	return Card{Title: "Belay compares everything again", Tone: Good, Text: "It could not for a while: " + sentences(missing...)}
 }
