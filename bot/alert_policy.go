@@ -84,6 +84,13 @@ func (b *Bot) checkPolicy(tx store.Tx, r Request, p pim.Policy, at time.Time) er
 		return err
 	}
 	first := err != nil
+	if first { // while something else told of it nothing was kept here
+		s, known, err := b.driftAccepted(tx, now)
+		if err != nil {
+			return err
+		}
+		first, then = !known, accepted{Settings: s, At: at}
+	}
 	less := now.weaker(then.Settings)
 	switch {
 	case first || len(less) == 0 && (then.Settings != now || then.Weak != ""):

@@ -3,12 +3,14 @@ package bot
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/belaybot/belay/pim"
 	"github.com/belaybot/belay/pim/drift"
+	"github.com/belaybot/belay/pim/posture"
 	"github.com/belaybot/belay/store"
 	"github.com/belaybot/belay/store/trail"
 )
@@ -19,6 +21,7 @@ type Drifting struct {
 	// Edits are the pillars' audit logs; of a pillar without one it is not told who made a
 	// change.
 	Edits map[pim.Kind]Edits
+	Every time.Duration // how often the tenant is read
 }
 
 // Edits tells who changed settings and assignments since a time, oldest first. Errors are
@@ -38,7 +41,8 @@ type Drift struct {
 	Weaker bool         `json:"weaker,omitempty"`
 
 	Found time.Time `json:"found"`
-	Since time.Time `json:"since"`           // the last reading before it
+	Since time.Time `json:"since"`           // the last reading before it, or before it changed again
+	Last  time.Time `json:"last,omitzero"`   // when it was taken in as it is, by Belay's clock
 	Turns int       `json:"turns,omitempty"` // how often it changed again
 
 	Names map[string]string `json:"names,omitempty"` // of approvers, by object id
@@ -91,6 +95,14 @@ type Baseline struct {
 	// channels know; zero: there was nothing to tell.
 	Missing []string  `json:"missing,omitempty"`
 	Blind   time.Time `json:"blind,omitzero"`
+	// Parts are what could not be seen.
+	Parts []posture.Part `json:"parts,omitempty"`
+	// Begun is when a reading was tried first, and Stale since when the channels know that
+	// nothing is compared any more; zero: there was nothing to tell.
+	Begun time.Time `json:"begun,omitzero"`
+	Stale time.Time `json:"stale,omitzero"`
+	// Late says that what was read last is too old to say anything; it is not kept.
+	Late bool `json:"-"`
 }
 
 // driftRef says of an entry which document is open about it, and how many there were.
@@ -164,6 +176,12 @@ func (d Drift) severity() Severity {
 	return Low
 }
 
+// changed is when the document, and so its card, changed last: a card is kept as long after
+// that.
+func (d Drift) changed() time.Time {
+	return slices.MaxFunc([]time.Time{d.Found, d.Last, d.OneAt, d.AcceptedAt, d.Back}, time.Time.Compare)
+}
+
 // putDrift keeps a document, its place among the open ones, and every copy of its card.
 func (b *Bot) putDrift(tx store.Tx, d Drift) error {
 	err := drifts.Put(tx, d.ID, d)
@@ -179,7 +197,7 @@ func (b *Bot) putDrift(tx store.Tx, d Drift) error {
 	if d.First == nil && d.Many == nil && d.Change.Entry().Type == pim.User {
 		about = d.holder().ID
 	}
-	return b.post(tx, Bulletin{ID: driftPost(d.ID), Event: NoticeDrift, Severity: d.severity(), Role: d.role(), Requester: about, Card: b.project.DriftCard(d), At: d.Found})
+	return b.post(tx, Bulletin{ID: driftPost(d.ID), Event: NoticeDrift, Severity: d.severity(), Role: d.role(), Requester: about, Card: b.project.DriftCard(d), At: d.changed()})
 }
 
 // getDrift reads a document by what a button brought. An id that no store would take as a
@@ -233,14 +251,4 @@ func (d Drift) what() string {
 		return "assignment-removed"
 	}
 	return "assignment-changed"
-}
-
-// driftWatches says that the settings of a pillar are compared for every role, so that no
-// alert has to be made of them as well.
-func (b *Bot) driftWatches(tx store.Tx, k pim.Kind) (bool, error) {
-	if b.o.Drift == nil || k != pim.EntraRole {
-		return false, nil
-	}
-	_, err := driftBase.Get(tx, b.driftKey(drift.RoleSettingsCovered()))
-	return err == nil, ignoreMissing(err)
 }

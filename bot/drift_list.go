@@ -13,7 +13,8 @@ import (
 // sweepDrifts forgets documents that are closed, as long after they were found as the
 // bulletins that told of them.
 func (b *Bot) sweepDrifts(ctx context.Context) error {
-	before := b.o.Now().Add(-keepBulletins)
+	now := b.o.Now()
+	before := now.Add(-keepBulletins)
 	return b.o.Store.Update(ctx, func(tx store.Tx) error {
 		var old []string
 		err := driftsAge.Scan(tx, "", dueKey(before, ""), func(key string, _ struct{}) error {
@@ -30,7 +31,7 @@ func (b *Bot) sweepDrifts(ctx context.Context) error {
 			case gerr != nil:
 				return gerr
 			case d.open(): // it is looked at again a while later
-				err = errors.Join(err, driftsAge.Put(tx, dueKey(b.o.Now(), id), struct{}{}))
+				err = errors.Join(err, driftsAge.Put(tx, dueKey(now, id), struct{}{}))
 			default:
 				err = errors.Join(err, drifts.Delete(tx, id))
 			}
@@ -50,6 +51,7 @@ func (b *Bot) Drifts(ctx context.Context) (state Baseline, open []Drift, err err
 		open, err = openDrifts(tx)
 		return err
 	})
+	state.Late = b.driftLate(state)
 	slices.SortStableFunc(open, func(x, y Drift) int { return x.Found.Compare(y.Found) })
 	return state, open, err
 }

@@ -29,22 +29,25 @@ func (b *Bot) driftPress(ctx context.Context, in Inbound, a actor, p Press) (Rep
 			return err
 		}
 		all, err := d.members(tx)
+		mine := able(all, a.ID)
 		switch {
 		case err != nil:
 			return err
 		case !containsFold(state.Viewers, a.ID):
 			return bar("no-viewer", sayNoDriftViewer)
-		case own(all, a.ID):
-			return bar("own-drift", sayOwnDrift)
 		case !d.open():
 			return nil // the card says what became of it
+		case len(mine) == 0 && len(able(all, "")) > 0:
+			return bar("own-drift", sayOwnDrift)
 		case d.In != "":
 			return store.ErrNotFound // it has no card
 		case p.ID != d.button():
 			return refuse(CodeInvalid, sayDriftChanged)
 		}
-		if d.One.ID != "" && (!containsFold(state.Viewers, d.One.ID) || own(all, d.One.ID)) {
-			d.One, d.OneAt = pim.Principal{}, time.Time{} // who may not any more has not
+		if one := d.One.ID; one != "" {
+			if mine = able(mine, one); !containsFold(state.Viewers, one) || len(mine) == 0 {
+				d.One, d.OneAt = pim.Principal{}, time.Time{} // who may not any more has not
+			}
 		}
 		if d.Weaker && d.One.ID == "" {
 			d.One, d.OneAt = a.Principal, at
@@ -53,7 +56,7 @@ func (b *Bot) driftPress(ctx context.Context, in Inbound, a actor, p Press) (Rep
 		if d.Weaker && strings.EqualFold(d.One.ID, a.ID) {
 			return bar("same-person", saySamePerson)
 		}
-		d, err = b.accepts(tx, d, all, a, at)
+		d, err = b.accepts(tx, d, mine, a, at)
 		return err
 	})
 	if err != nil {
@@ -70,26 +73,31 @@ func (d Drift) members(tx store.Tx) ([]Drift, error) {
 	}
 	all := make([]Drift, 0, len(d.Many.IDs))
 	for _, id := range d.Many.IDs {
-		m, err := drifts.Get(tx, id)
-		if err != nil {
+		switch m, err := drifts.Get(tx, id); {
+		case err == nil:
+			all = append(all, m)
+		case !errors.Is(err, store.ErrNotFound): // closed long ago, and forgotten
 			return nil, err
 		}
-		all = append(all, m)
 	}
 	return all, nil
 }
 
-// own says that one of the changes is about somebody, or that they made it.
-func own(all []Drift, id string) bool {
-	return slices.ContainsFunc(all, func(d Drift) bool { return d.open() && (strings.EqualFold(d.holder().ID, id) || d.made(id)) })
+// able are the open ones that somebody may accept: those that are neither about them nor
+// made by them.
+func able(all []Drift, id string) (some []Drift) {
+	for _, d := range all {
+		if d.open() && (id == "" || !strings.EqualFold(d.holder().ID, id) && !d.made(id)) {
+			some = append(some, d)
+		}
+	}
+	return some
 }
 
-// accepts closes a document: the baseline has what it tells of from now on.
-func (b *Bot) accepts(tx store.Tx, d Drift, all []Drift, a actor, at time.Time) (Drift, error) {
-	for _, m := range all {
-		if !m.open() {
-			continue
-		}
+// accepts closes what somebody may accept of a document: the baseline has that from now on.
+// What a card stands for beside it stays open.
+func (b *Bot) accepts(tx store.Tx, d Drift, mine []Drift, a actor, at time.Time) (Drift, error) {
+	for _, m := range mine {
 		if err := b.move(tx, m, at); err != nil {
 			return d, err
 		}
@@ -100,10 +108,37 @@ func (b *Bot) accepts(tx store.Tx, d Drift, all []Drift, a actor, at time.Time) 
 			return d, err
 		}
 	}
-	if d.Accepted, d.AcceptedAt = a.Principal, at; d.Many == nil {
+	if d.Many == nil {
+		d.Accepted, d.AcceptedAt = a.Principal, at
 		return d, nil
 	}
+	all, err := d.members(tx)
+	if err != nil {
+		return d, err
+	}
+	rest := able(all, "")
+	if len(rest) == 0 {
+		d.Accepted, d.AcceptedAt = a.Principal, at
+		return d, b.putDrift(tx, d)
+	}
+	left := Batch{}
+	for _, m := range rest {
+		left.add(m)
+	}
+	d.Last = at
+	d.Many, d.Turns, d.One, d.OneAt = &left, d.Turns+1, pim.Principal{}, time.Time{}
 	return d, b.putDrift(tx, d)
+}
+
+// add counts one more change.
+func (m *Batch) add(d Drift) {
+	m.IDs = append(m.IDs, d.ID)
+	if d.Weaker {
+		m.Weaker++
+	}
+	if len(m.Titles) < shownTitles {
+		m.Titles = append(m.Titles, d.title())
+	}
 }
 
 // move has the baseline follow a change. What it took in by itself is there already.
@@ -122,7 +157,13 @@ func (b *Bot) move(tx store.Tx, d Drift, at time.Time) error {
 		return err
 	}
 	ref.Open = ""
-	if e, stays := d.Change.With(); stays {
+	c := d.Change
+	if was, err := driftBase.Get(tx, key); err == nil {
+		c.Before = &was // it may have learnt a value since
+	} else if !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	if e, stays := c.With(); stays {
 		err = driftBase.Put(tx, key, e)
 	} else {
 		err = driftBase.Delete(tx, key)
@@ -164,15 +205,15 @@ func (b *Bot) listDrift(in Inbound, a actor) (Reply, Later) {
 			b.pressRefused(ctx, a, Request{}, string(SubDrift), err)
 			return b.trouble(in, err)
 		}
-		if b.o.Drift == nil {
+		state, open, err := b.Drifts(ctx)
+		switch {
+		case err != nil:
+			return b.trouble(in, err)
+		case b.o.Drift == nil && state.Read.IsZero():
 			return Reply{Card: plain(Neutral, titleDrifts, sayDriftOff)}
 		}
-		state, open, err := b.Drifts(ctx)
-		if err != nil {
-			return b.trouble(in, err)
-		}
 		open = slices.DeleteFunc(open, func(d Drift) bool { return d.In != "" })
-		c := driftsCard(state, open)
+		c := driftsCard(state, open, b.o.Drift == nil)
 		reply := Reply{Card: &c}
 		for _, d := range open[:min(len(open), mostDrifts)] {
 			reply.More = append(reply.More, b.project.DriftCard(d))

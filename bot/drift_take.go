@@ -55,22 +55,28 @@ func (b *Bot) takeDrift(ctx context.Context, r drift.Reading, viewers []string) 
 		return err
 	}
 	found := drift.Compare(base, r)
-	t := &take{b: b, r: r, since: state.Read, first: len(base) == 0}
-	known := map[string]bool{}
+	t := &take{b: b, r: r, at: b.o.Now().UTC(), since: state.Read, first: !anyCovered(base)}
+	known := map[string]Drift{}
 	for _, d := range open {
 		if d.Change.Key != "" {
-			known[d.Change.Key] = true
+			known[d.Change.Key] = d
 			t.again = append(t.again, d.Change.Key)
 		}
 	}
 	var fresh []string
+	var turned []drift.Change
 	for _, c := range found.Changes {
-		if !known[c.Key] {
+		d, told := known[c.Key]
+		if !told {
 			fresh = append(fresh, c.Key)
 		}
+		if !told || !c.Same(d.Change) {
+			turned = append(turned, c)
+		}
 	}
+	found.Over = slices.DeleteFunc(found.Over, func(key string) bool { _, told := known[key]; return told && known[key].Change.After == nil })
 	if len(fresh) <= mostCards {
-		t.names = b.approverNames(ctx, found.Changes, known)
+		t.names = b.approverNames(ctx, turned)
 	}
 	steps := []func(context.Context) error{
 		func(ctx context.Context) error { return t.grow(ctx, found) },
@@ -84,16 +90,28 @@ func (b *Bot) takeDrift(ctx context.Context, r drift.Reading, viewers []string) 
 			return err
 		}
 	}
+	b.o.Metrics.driftRead(r.At)
 	for _, id := range t.kick {
 		b.kick(b.bulletinID(driftPost(id)), false)
 	}
 	return nil
 }
 
+// anyCovered says that a first reading was taken in to its end: what covers its parts goes last.
+func anyCovered(base map[string]drift.Entry) bool {
+	for _, e := range base {
+		if e.What == drift.Covered {
+			return true
+		}
+	}
+	return false
+}
+
 // take is one reading that is being taken in.
 type take struct {
 	b     *Bot
 	r     drift.Reading
+	at    time.Time // by Belay's clock
 	since time.Time // the reading before it
 	first bool      // there was no baseline
 	again []string  // keys of entries of which a document is open
@@ -183,6 +201,14 @@ func (t *take) grow(ctx context.Context, found drift.Result) error {
 
 func (b *Bot) putEntries(tx store.Tx, all []drift.Entry) error {
 	for _, e := range all {
+		if e.What == drift.Setting { // what was accepted since it was compared stays
+			was, err := driftBase.Get(tx, b.driftKey(e.Key()))
+			if err == nil {
+				e = was.With(e.Values)
+			} else if !errors.Is(err, store.ErrNotFound) {
+				return err
+			}
+		}
 		if err := driftBase.Put(tx, b.driftKey(e.Key()), e); err != nil {
 			return err
 		}
@@ -218,14 +244,25 @@ func (t *take) done(ctx context.Context, viewers []string) error {
 		begins, was := state.Read.IsZero(), state.Missing
 		state.Read, state.Viewers = t.r.At, viewers
 		state.Unseen, state.Missing = t.unseen()
+		state.Parts = nil
+		for _, u := range t.r.Unseen {
+			state.Parts = append(state.Parts, u.Part)
+		}
 		lost := slices.ContainsFunc(state.Missing, func(s string) bool { return !slices.Contains(was, s) })
 		switch {
 		case lost && !begins:
+			if !state.Blind.IsZero() {
+				err = t.b.post(tx, blindPost(state.Blind, blinderCard(was)))
+			}
 			state.Blind = t.r.At
-			err = t.b.post(tx, blindPost(state.Blind, blindCard(state.Missing)))
+			err = errors.Join(err, t.b.post(tx, blindPost(state.Blind, blindCard(state.Missing))))
 		case len(state.Missing) == 0 && !state.Blind.IsZero():
 			err = t.b.post(tx, blindPost(state.Blind, seenAgainCard(was)))
 			state.Blind = time.Time{}
+		}
+		if !state.Stale.IsZero() {
+			err = errors.Join(err, t.b.post(tx, stalePost(state.Stale, comparedAgainCard(state.Read))))
+			state.Stale = time.Time{}
 		}
 		return errors.Join(err, driftState.Put(tx, driftStateKey, state))
 	})

@@ -33,6 +33,7 @@ func (t *take) begin(tx store.Tx, d Drift) error {
 	if err := driftsAge.Put(tx, dueKey(d.Found, d.ID), struct{}{}); err != nil {
 		return err
 	}
+	d.Last = t.at
 	if d.First == nil && d.Many == nil {
 		if edits := t.b.o.Drift.edits(d.Change.Entry().Kind); edits == nil {
 			d.Blind = blindNoLog
@@ -117,13 +118,19 @@ func (t *take) lookAt(tx store.Tx, key string) (d Drift, what outcome, err error
 	if d, err = drifts.Get(tx, ref.Open); err != nil || !d.open() || !t.r.Knows(d.Change) || differs && c.Same(d.Change) {
 		return d, stands, err
 	}
+	if _, there := t.r.Entries[key]; !there && d.Change.After == nil {
+		return d, stands, nil // it went too early, and is not back now that it would have ended
+	}
 	reason := "changed-again"
 	if what = turnedAgain; differs {
 		d.Change, d.Weaker, d.Turns, d.One, d.OneAt = c, c.Weaker, d.Turns+1, pim.Principal{}, time.Time{}
-		d.By, d.Since = nil, t.since
-		if d.Blind != blindNoLog {
-			d.Blind = ""
-			err = driftUnnamed.Put(tx, d.ID, struct{}{})
+		d.Last, d.Names = t.at, t.named(c)
+		if d.Blind != blindNoLog { // who made it before is added to, and is still asked about where the log may tell more
+			_, asking := driftUnnamed.Get(tx, d.ID)
+			if d.Blind = ""; errors.Is(asking, store.ErrNotFound) {
+				d.Since = t.since
+			}
+			err = errors.Join(ignoreMissing(asking), driftUnnamed.Put(tx, d.ID, struct{}{}))
 		}
 	} else {
 		what, reason, d.Back = wentBack, "as-it-was", t.r.At
@@ -142,7 +149,7 @@ func (t *take) recount(tx store.Tx, id string, back int, turned bool) error {
 	if d.Many.Back += back; d.Many.Back >= len(d.Many.IDs) {
 		d.Back = t.r.At
 	}
-	if turned {
+	if d.Last = t.at; turned {
 		d.Turns, d.One, d.OneAt = d.Turns+1, pim.Principal{}, time.Time{}
 		d.Weaker = true // what they became is not looked at here, so two people have to
 	}
@@ -169,14 +176,8 @@ func (t *take) tell(ctx context.Context, keys []string) error {
 				if d.ID == "" {
 					continue
 				}
-				many.Many.IDs = append(many.Many.IDs, d.ID)
-				if d.Weaker {
-					many.Weaker = true
-					many.Many.Weaker++
-				}
-				if len(many.Many.Titles) < shownTitles {
-					many.Many.Titles = append(many.Many.Titles, d.title())
-				}
+				many.Many.add(d)
+				many.Weaker = many.Weaker || d.Weaker
 			}
 			if len(many.Many.IDs) == 0 {
 				return nil
@@ -190,6 +191,14 @@ func (t *take) tell(ctx context.Context, keys []string) error {
 	return nil
 }
 
+// named are the names of the approvers that a change is about.
+func (t *take) named(c drift.Change) map[string]string {
+	if slices.ContainsFunc(c.Fields, func(f drift.Different) bool { return f.Name == drift.Approvers }) {
+		return t.names
+	}
+	return nil
+}
+
 // found makes the document of a change, unless there is one, or it is none any more.
 func (t *take) found(tx store.Tx, key, in string) (d Drift, err error) {
 	c, differs, ref, err := t.now(tx, key)
@@ -198,11 +207,7 @@ func (t *take) found(tx store.Tx, key, in string) (d Drift, err error) {
 	}
 	ref.Told++
 	d = Drift{ID: t.b.o.Pseudonym("drift change", key, strconv.Itoa(ref.Told)), Change: c, Weaker: c.Weaker, In: in, Found: t.r.At, Since: t.since}
-	for _, f := range c.Fields {
-		if f.Name == drift.Approvers {
-			d.Names = t.names
-		}
-	}
+	d.Names = t.named(c)
 	ref.Open = d.ID
 	return d, errors.Join(driftRefs.Put(tx, t.b.driftKey(key), ref), t.begin(tx, d))
 }

@@ -24,13 +24,15 @@ type edits struct {
 	mu    sync.Mutex
 	lines []pim.Trace
 	err   error
+	asked time.Time // since when
 }
 
 // Edits gives more than was asked for, as another change that is asked about at the same
 // time has it.
-func (e *edits) Edits(context.Context, time.Time) ([]pim.Trace, error) {
+func (e *edits) Edits(_ context.Context, since time.Time) ([]pim.Trace, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	e.asked = since
 	return slices.Clone(e.lines), e.err
 }
 
@@ -73,6 +75,15 @@ func eligibleFor(role, who string) pim.Holding {
 // reads takes in the tenant as it is.
 func (w *drifted) reads(pillars ...pim.Kind) {
 	w.t.Helper()
+	w.takes(pillars...)
+	if err := w.bot.NameDrift(w.t.Context()); err != nil {
+		w.t.Fatal(err)
+	}
+	w.rests()
+}
+
+func (w *drifted) takes(pillars ...pim.Kind) {
+	w.t.Helper()
 	if len(pillars) == 0 {
 		pillars = []pim.Kind{pim.EntraRole}
 	}
@@ -82,10 +93,6 @@ func (w *drifted) reads(pillars ...pim.Kind) {
 	if err := w.bot.TakeDrift(w.t.Context(), drift.Take(s, drift.Look{Pillars: pillars}), viewers); err != nil {
 		w.t.Fatal(err)
 	}
-	if err := w.bot.NameDrift(w.t.Context()); err != nil {
-		w.t.Fatal(err)
-	}
-	w.rests()
 }
 
 // begins has a baseline that Carol accepted.
@@ -298,6 +305,24 @@ func TestACardThatChangedAgainIsAcceptedAsItIsNow(t *testing.T) {
 	}
 }
 
+// A value that is told for the first time while a change of the same settings is open is not
+// forgotten when that is accepted.
+func TestWhatIsToldLaterStaysInTheBaseline(t *testing.T) {
+	w := newDrifted(t)
+	w.tenant.Settings[0].Missing = []string{pim.RuleOfApproval}
+	w.begins()
+	w.tenant.Settings[0].MaxDuration = time.Hour
+	w.reads()
+	w.tenant.Settings[0].Missing = nil
+	w.reads()
+	w.sees(w.slack, "C-ops", "Seen for the first time: 1 role's settings")
+	w.inChannel("carol", w.sees(w.slack, "C-ops", "User Administrator changed", "1 hour"), "Accept")
+	w.rests()
+	w.tenant.Settings[0].Approval = false
+	w.reads()
+	w.sees(w.slack, "C-ops", "User Administrator became weaker", "Approval: required → not required")
+}
+
 func TestWhatCannotBeSeenClosesAndTellsNothing(t *testing.T) {
 	w := newDrifted(t)
 	w.begins()
@@ -484,7 +509,8 @@ func TestTwoReplicasTellAChangeOnce(t *testing.T) {
 	}
 }
 
-// Wherever Belay dies: a change is told once, and two acceptances move the baseline once.
+// Wherever Belay dies: there is one first baseline, which can be accepted; a change is told
+// once, and two acceptances move the baseline once.
 func TestDriftAtEveryKillPoint(t *testing.T) {
 	for n := 1; ; n++ {
 		l := live(t, -1, -1)
@@ -496,10 +522,15 @@ func TestDriftAtEveryKillPoint(t *testing.T) {
 		}
 		l.start()
 		w := &drifted{world: l.world, tenant: posture.Snapshot{Settings: []pim.Settings{settingsOf("role-users")}}}
+		for n := range 201 { // more than one transaction takes
+			h := eligibleFor("role-users", "alice")
+			h.Holder = pim.Principal{ID: fmt.Sprintf("oid-%03d", n)}
+			w.tenant.Holdings = append(w.tenant.Holdings, h)
+		}
 		take := func() {
 			for {
 				s := w.tenant
-				s.Taken, s.Settings = w.now().UTC(), slices.Clone(s.Settings)
+				s.Taken, s.Settings, s.Holdings = w.now().UTC(), slices.Clone(s.Settings), slices.Clone(s.Holdings)
 				err := l.bot.TakeDrift(t.Context(), drift.Take(s, drift.Look{Pillars: []pim.Kind{pim.EntraRole}}), viewers)
 				if !l.revive() {
 					if err != nil {
@@ -509,11 +540,14 @@ func TestDriftAtEveryKillPoint(t *testing.T) {
 				}
 			}
 		}
-		take()
-		l.sees(l.slack, "C-ops", "The first baseline")
 		l.m.mu.Lock()
 		l.m.left = n
 		l.m.mu.Unlock()
+		take()
+		first := func() bool {
+			return slices.ContainsFunc(l.slack.In("C-ops"), func(m bottest.Message) bool { return m.Card.Title == "The first baseline of the tenant" })
+		}
+		l.brings("the first baseline", first)
 		w.advance(5 * time.Minute)
 		w.tenant.Settings[0].MFA = false
 		take()

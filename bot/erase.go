@@ -34,8 +34,8 @@ var errUnchanged = errors.New("bot: nothing to erase")
 
 // Erase drops what people wrote from finished requests: what a person wrote as a
 // requester or an approver, what others wrote to that person's requests, what that
-// person saved, why they muted something, what alerts count of them, and from where they sign
-// in, in alerts too. record, when not nil, is appended in the first transaction that drops
+// person saved, why they muted something, what alerts count of them, from where they sign in, in
+// alerts too, and what drift calls them. record, when not nil, is appended in the first transaction that drops
 // something. Other cards that were shown stay as they are.
 func (b *Bot) Erase(ctx context.Context, whose Whose, record *trail.Event) (done Erased, err error) {
 	at := b.o.Now().UTC()
@@ -49,11 +49,12 @@ func (b *Bot) Erase(ctx context.Context, whose Whose, record *trail.Event) (done
 				counted, cerr := b.eraseMarks(tx, whose)
 				placed, perr := b.erasePlaces(tx, whose)
 				signed, serr := b.eraseSignIns(tx, whose, at)
+				called, derr := b.eraseDrift(tx, whose.Person)
 				saved, err = b.dropFavourites(tx, whose.Person)
-				if err = errors.Join(merr, cerr, perr, serr, err); err != nil {
+				if err = errors.Join(merr, cerr, perr, serr, derr, err); err != nil {
 					return err
 				}
-				saved = saved || muted || counted || placed || signed
+				saved = saved || muted || counted || placed || signed || called
 			}
 			if page, next, err = b.erasePage(tx, from, whose); err != nil {
 				return err

@@ -154,5 +154,5 @@ func (b *Bot) PutRequest(tx store.Tx, r Request) error { return b.docs.put(tx, R
 
 // Sweep forgets what is old of alerts, as Run does every hour.
 func (b *Bot) Sweep(ctx context.Context) error {
-	return errors.Join(b.sweepAlerts(ctx), b.sweepMutes(ctx), b.sweepMarks(ctx), b.sweepPlaces(ctx))
+	return errors.Join(b.sweepAlerts(ctx), b.sweepMutes(ctx), b.sweepMarks(ctx), b.sweepPlaces(ctx), b.sweepDrifts(ctx))
 }

@@ -1,6 +1,10 @@
 package bot
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
 
 // Metrics are the figures an operator watches. Labels hold no personal data.
 type Metrics struct {
@@ -25,6 +29,7 @@ type Metrics struct {
 	linked    prometheus.Gauge     // people with a chat account that is bound
 	read      *prometheus.GaugeVec // when a list, or the audit log, was last read
 	lag       *prometheus.GaugeVec // for how long the most overdue list has waited
+	compared  prometheus.Gauge     // when the tenant was last read to be compared with what was accepted
 }
 
 // NewMetrics registers the figures with reg; nil keeps them to itself.
@@ -75,7 +80,15 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		linked:    gauge("linked_people", "People with at least one linked chat account, counted up to 20000."),
 		read:      gauges("polled_timestamp_seconds", "When an approver's list, or the audit log, was last read, by pillar and source.", "pillar", "source"),
 		lag:       gauges("list_lag_seconds", "For how long the most overdue list of an approver has waited for its turn, by pillar.", "pillar"),
+		compared:  gauge("drift_read_timestamp_seconds", "When the tenant was last read and compared with what was accepted; 0: never, or not by this replica."),
 
 		leasesLost: leasesLost,
+	}
+}
+
+// driftRead says when the tenant was read; zero: it was not.
+func (m *Metrics) driftRead(at time.Time) {
+	if !at.IsZero() {
+		m.compared.Set(float64(at.Unix()))
 	}
 }

@@ -2,6 +2,7 @@ package bot
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/belaybot/belay/pim"
 	"github.com/belaybot/belay/pim/drift"
@@ -14,6 +15,9 @@ const (
 	saySamePerson    = "You accepted this first. It demands less than before, so a second person has to confirm it."
 	sayDriftChanged  = "It changed once more since this card was shown. Look at the card again, and press the button there."
 	sayDriftOff      = "Belay does not compare this tenant with what was accepted: drift.enabled is not set in its configuration."
+	sayDriftLate     = "Belay has not been able to read the tenant for too long, so whether it is as it was accepted is not known. Its log says why; belay doctor says what is missing."
+	sayDriftStopped  = "Belay compares this tenant no more: drift.enabled is not set in its configuration. Whether it is as it was accepted is not known since the last reading. Set it again to know."
+	sayRestStays     = "What is about one of those who accepted, or was made by them, stays open on the card: somebody else has to accept it."
 	sayAsItWas       = "It is as it was again."
 	sayNeedsTwo      = "Less is demanded than before, or more is given: two people have to accept it."
 	sayNeedsSecond   = "Less is demanded than before, or more is given: a second person has to confirm it."
@@ -104,6 +108,8 @@ func (d Drift) by() string {
 		return "cannot see: Azure's log is not read"
 	case blindMayNot:
 		return "cannot see, because permission AuditLog.Read.All is missing"
+	case blindFailed:
+		return "cannot see: the directory's audit log could not be read"
 	case blindSilent:
 		return "the directory's audit log does not tell"
 	}
@@ -192,12 +198,14 @@ func driftReply(d Drift) *Card {
 		return plain(Good, "Accepted", "By "+personName(d.Accepted)+".")
 	case !d.Back.IsZero():
 		return plain(Neutral, "Nothing to accept", sayAsItWas)
+	case d.One.ID == "":
+		return plain(Waiting, "Accepted in part", sayRestStays)
 	}
 	return plain(Waiting, "A second person has to confirm", "By "+personName(d.One)+" it is accepted. The card in the channel has the button for the second one.")
 }
 
 // driftsCard lists what is open.
-func driftsCard(state Baseline, open []Drift) Card {
+func driftsCard(state Baseline, open []Drift, off bool) Card {
 	c := Card{Title: titleDrifts, Tone: Good, Text: "Everything that Belay could see is as it was accepted."}
 	switch {
 	case state.Read.IsZero():
@@ -215,6 +223,13 @@ func driftsCard(state Baseline, open []Drift) Card {
 			c.Tone = Bad
 		}
 	}
+	if state.Late {
+		late := sayLate(off)
+		if c.Tone = Bad; len(open) > 0 {
+			late = sentences(late, c.Text)
+		}
+		c.Text = late
+	}
 	if !state.Read.IsZero() {
 		c.Facts = append(c.Facts, Fact{Name: "Read", At: state.Read})
 		if !state.Accepted {
@@ -225,10 +240,44 @@ func driftsCard(state Baseline, open []Drift) Card {
 	return c
 }
 
+func sayLate(off bool) string {
+	if off {
+		return sayDriftStopped
+	}
+	return sayDriftLate
+}
+
+// staleCard tells that nothing is compared any more.
+func staleCard(state Baseline, off bool) Card {
+	c := Card{Title: "Belay does not compare the tenant with what was accepted any more", Tone: Bad, Text: sayLate(off)}
+	since := Fact{Name: "Read last", At: state.Read}
+	if state.Read.IsZero() {
+		since = Fact{Name: "Tried since", At: state.Begun}
+	}
+	c.Facts = append(c.Facts, since)
+	return c
+}
+
+func comparedAgainCard(at time.Time) Card {
+	return Card{Title: "Belay compares the tenant with what was accepted again", Tone: Good, Text: "What changed meanwhile is told now.", Facts: []Fact{{Name: "Read", At: at}}}
+}
+
+// ownDriftCard tells that who accepted a change is who made it.
+func (p Projection) ownDriftCard(d Drift, who pim.Principal) Card {
+	return Card{Title: "A change was accepted by who made it", Tone: Bad, Text: "It was accepted before the directory's audit log told who made it. Look at it, and have it taken back if it should not be.",
+		Facts:   append([]Fact{{Name: "Change", Value: d.title()}, {Name: "Made and accepted by", Value: personText(who)}, {Name: "Accepted", At: d.AcceptedAt}}, d.facts()...),
+		Actions: []Action{p.settings(d.Change.Entry().Kind)}}
+}
+
 // blindCard tells of permissions that Belay does not have any more.
 func blindCard(missing []string) Card {
 	return Card{Title: "Belay cannot compare everything with what was accepted", Tone: Bad, Text: sentences(missing...),
 		Note: "Until an administrator consents again, changes of that are not told."}
+}
+
+// blinderCard ends the card of what was missing before more was.
+func blinderCard(missing []string) Card {
+	return Card{Title: "Belay can compare even less", Tone: Neutral, Text: "A newer card says what is missing now. Before, it was: " + sentences(missing...)}
 }
 
 func seenAgainCard(missing []string) Card {

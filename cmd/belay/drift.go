@@ -28,7 +28,8 @@ type formatted struct {
 
 type driftShow struct{ formatted }
 
-// Run says what is open. Exit code 4: something is; 5: something could not be seen.
+// Run says what is open. Exit code 4: something is; 5: something could not be seen, or
+// nothing was compared for too long.
 func (c *driftShow) Run(i *invocation) error {
 	var state *app.DriftState
 	var open []app.DriftLine
@@ -58,9 +59,16 @@ func (c *driftShow) Run(i *invocation) error {
 			return err
 		}
 	}
+	return driftVerdict(*state, open)
+}
+
+// driftVerdict is the exit code; none where the tenant is as it was accepted.
+func driftVerdict(state app.DriftState, open []app.DriftLine) error {
 	switch {
 	case len(open) > 0:
 		return &verdict{exitDiffers, fmt.Sprintf("changes that nobody accepted: %d", len(open))}
+	case state.Late:
+		return &verdict{exitUnseen, "nothing was compared for too long"}
 	case len(state.Unseen) > 0 || state.Read.IsZero():
 		return &verdict{exitUnseen, "not everything could be seen"}
 	}
@@ -79,6 +87,12 @@ func printDrift(w io.Writer, state app.DriftState, open []app.DriftLine) error {
 			accepted = "as it was read first, accepted by nobody"
 		}
 		fmt.Fprintf(w, "read %s; baseline %s\n", state.Read.UTC().Format(time.RFC3339), accepted)
+	}
+	switch {
+	case state.Late && !state.Enabled:
+		fmt.Fprintln(w, "nothing is compared any more: drift.enabled is not set; whether the tenant is as it was accepted is not known")
+	case state.Late:
+		fmt.Fprintln(w, "nothing was compared for too long, so whether the tenant is as it was accepted is not known: the log of the Belay that serves says why, and belay doctor what is missing")
 	}
 	for _, u := range state.Unseen {
 		fmt.Fprintln(w, printable(u))

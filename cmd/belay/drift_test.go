@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -65,6 +66,26 @@ func TestDriftIsPrinted(t *testing.T) {
 	}
 	if strings.Contains(b.String(), "\x1b") {
 		t.Errorf("%q", b.String())
+	}
+}
+
+// What was read too long ago, or is not read any more, is not as it was accepted.
+func TestDriftThatIsLateIsNotAsItWas(t *testing.T) {
+	for text, state := range map[string]app.DriftState{
+		"nothing was compared for too long": {Enabled: true, Read: time.Unix(1, 0), Late: true, Accepted: true},
+		"drift.enabled is not set":          {Read: time.Unix(1, 0), Late: true, Accepted: true},
+	} {
+		var b bytes.Buffer
+		if err := printDrift(&b, state, nil); err != nil || !strings.Contains(b.String(), text) {
+			t.Errorf("%v: %s", err, b.String())
+		}
+		var v *verdict
+		if err := driftVerdict(state, nil); !errors.As(err, &v) || v.code != exitUnseen {
+			t.Errorf("%v", err)
+		}
+		if state.Late = false; driftVerdict(state, nil) != nil {
+			t.Error("and it exits with 5 when it is not")
+		}
 	}
 }
 

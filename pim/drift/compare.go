@@ -45,7 +45,8 @@ func (c Change) Same(o Change) bool {
 type Result struct {
 	Changes []Change
 	// Fresh are entries that the baseline could not know: it did not cover their part, or
-	// they are settings that were never told. The covering entries are among them.
+	// they are settings that were never told. The covering entries are among them, and
+	// entries that the baseline has, with what it does not know of them yet.
 	Fresh []Entry
 	// Over are the keys of assignments that ended on the day that they were to end on.
 	Over []string
@@ -74,6 +75,9 @@ func Compare(base map[string]Entry, r Reading) Result {
 		case known && (now.What == Setting || covered(now)):
 			if c, differs := Differ(&was, &now, r.At); differs {
 				out.Changes = append(out.Changes, c)
+			}
+			if more := was.With(now.Values); len(more.Values) > len(was.Values) {
+				out.Fresh = append(out.Fresh, more) // from now on it is compared
 			}
 		case !known && now.What != Setting && covered(now):
 			c, _ := Differ(nil, &now, r.At)
@@ -133,8 +137,9 @@ func weaker(n Name, was, now Entry) bool {
 		return after == No
 	case PermanentEligible, PermanentActive:
 		return after == Yes
-	case AuthContext:
-		return before != None
+	case AuthContext: // one of them instead of multi-factor authentication may demand less
+		mfa, _ := was.Value(MFA)
+		return before != None || mfa == Yes
 	case MaxDuration:
 		short, err1 := pim.ParseDuration(before)
 		long, err2 := pim.ParseDuration(after)
@@ -180,17 +185,21 @@ func (c Change) With() (Entry, bool) {
 	if c.After == nil {
 		return Entry{}, false
 	}
-	e := *c.After
 	if c.Before == nil {
-		return e, true
+		return *c.After, true
 	}
+	return c.After.With(c.Before.Values), true
+}
+
+// With is e and those of some values of which e says nothing.
+func (e Entry) With(values []Value) Entry {
 	e.Values = slices.Clone(e.Values)
-	for _, v := range c.Before.Values {
+	for _, v := range values {
 		if _, said := e.Value(v.Name); !said {
 			e.Values = append(e.Values, v)
 		}
 	}
-	return e, true
+	return e
 }
 
 // Names are the names of the values that differ.

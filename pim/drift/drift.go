@@ -70,6 +70,8 @@ type Entry struct {
 	Holder    pim.Principal  `json:"holder,omitzero"`
 	Type      pim.HolderType `json:"holderType,omitempty"`
 	Values    []Value        `json:"values,omitempty"`
+	// Leads says of a group that it opens the way to a most privileged role, as far as was seen.
+	Leads bool `json:"leads,omitempty"`
 }
 
 // Key tells entries apart. It stays the same whatever things are called.
@@ -98,8 +100,11 @@ func (e Entry) Value(n Name) (string, bool) {
 	return "", false
 }
 
-// Privileged says whether the role leads to every other one.
+// Privileged says whether the role, or the group, leads to every other one.
 func (e Entry) Privileged() bool {
+	if e.Leads {
+		return true
+	}
 	id := pim.Assignment{Kind: e.Kind, Role: e.Role, Scope: e.Scope}.Identity()
 	return slices.ContainsFunc(pim.MostPrivileged(), func(p pim.Privileged) bool { return p.Kind == e.Kind && p.ID == id })
 }

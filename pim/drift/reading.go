@@ -39,10 +39,12 @@ func Take(s posture.Snapshot, l Look) Reading {
 			groups[strings.ToLower(h.Holder.ID)] = h.Holder.Name
 		}
 	}
+	lead := leading(s.Holdings)
 	add := func(e Entry) {
 		if !r.watches(e.Kind) {
 			return
 		}
+		e.Leads = e.Kind == pim.Group && lead[strings.ToLower(e.Scope)]
 		e.RoleName, e.ScopeName = called(e, s.Roles, groups)
 		e.Holder.Mail = ""
 		if known, ok := r.Entries[e.Key()]; !ok || e.What != Setting && later(e.until(), known.until()) {
@@ -76,6 +78,25 @@ func Take(s posture.Snapshot, l Look) Reading {
 		}
 	}
 	return r
+}
+
+// leading are the groups of which a member gets to a most privileged role, be it through
+// other groups.
+func leading(all []pim.Holding) map[string]bool {
+	lead := map[string]bool{}
+	for more := true; more; {
+		more = false
+		for _, h := range all {
+			id := strings.ToLower(h.Holder.ID)
+			if h.Type != pim.GroupOfPeople || lead[id] {
+				continue
+			}
+			if assignment(h).Privileged() || h.Kind == pim.Group && lead[strings.ToLower(h.Scope)] {
+				lead[id], more = true, true
+			}
+		}
+	}
+	return lead
 }
 
 // kinds are the pillars of the parts that are compared.

@@ -53,7 +53,7 @@ func (c Config) drifting(roles *graph.Client) *bot.Drifting {
 	if !c.Drift.Enabled {
 		return nil
 	}
-	return &bot.Drifting{Edits: map[pim.Kind]bot.Edits{pim.EntraRole: roles, pim.Group: roles.Groups()}}
+	return &bot.Drifting{Every: c.Drift.Every, Edits: map[pim.Kind]bot.Edits{pim.EntraRole: roles, pim.Group: roles.Groups()}}
 }
 
 // readDrift reads what is compared.
@@ -99,19 +99,31 @@ const (
 // watchDrift compares the tenant with what was accepted, by one replica at a time.
 func (a *App) watchDrift(ctx context.Context) {
 	if !a.cfg.Drift.Enabled {
+		a.checkDrift(ctx)
 		return
 	}
 	look := time.NewTicker(min(a.cfg.Drift.Every, 5*time.Second))
 	defer look.Stop()
 	for {
-		if _, err := a.drifted(ctx); err != nil && ctx.Err() == nil {
+		tried, err := a.drifted(ctx)
+		if err != nil && ctx.Err() == nil {
 			a.log.Error("the tenant could not be compared with what was accepted; tried again", "error", err)
+		}
+		if tried {
+			a.checkDrift(ctx)
 		}
 		select {
 		case <-ctx.Done():
 			return
 		case <-look.C:
 		}
+	}
+}
+
+// checkDrift has the channels told where nothing is compared any more.
+func (a *App) checkDrift(ctx context.Context) {
+	if err := a.bot.CheckDrift(ctx); err != nil && ctx.Err() == nil {
+		a.log.Error("whether the tenant is compared with what was accepted could not be looked at", "error", err)
 	}
 }
 
@@ -128,10 +140,11 @@ func (a *App) drifted(ctx context.Context) (bool, error) {
 		defer close(done)
 		a.holdDriftTurn(held)
 	}()
+	begun := a.now().UTC()
 	err = a.compare(ctx)
 	stop()
 	<-done
-	return true, errors.Join(err, a.endDriftTurn(context.WithoutCancel(ctx)))
+	return true, errors.Join(err, a.endDriftTurn(context.WithoutCancel(ctx), begun))
 }
 
 // holdDriftTurn keeps the turn until ctx ends. Where it cannot, another replica reads too.
@@ -178,24 +191,34 @@ func (a *App) driftTurn(ctx context.Context) (mine bool, err error) {
 	return mine, err
 }
 
-func (a *App) endDriftTurn(ctx context.Context) error {
+// endDriftTurn gives the turn back. A reading that takes long leaves the tenant in peace for
+// as long: half of the time at the least belongs to whoever asks for a role.
+func (a *App) endDriftTurn(ctx context.Context, begun time.Time) error {
+	now := a.now().UTC()
 	return a.sealed.Update(ctx, func(tx store.Tx) error {
 		t, err := driftTurns.Get(tx, "turn")
 		if err != nil || t.Owner != a.owner {
 			return err
 		}
-		return driftTurns.Put(tx, "turn", driftTurn{Next: t.Next})
+		return driftTurns.Put(tx, "turn", driftTurn{Next: laterOf(t.Next, now.Add(now.Sub(begun)))})
 	})
+}
+
+func laterOf(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 func (a *App) compare(ctx context.Context) error {
 	limited, cancel := context.WithTimeout(ctx, oneDrift)
 	defer cancel()
 	r, err := a.cfg.readDrift(limited, a.outside, a.log, a.now)
-	if err != nil {
-		return err
+	if err == nil {
+		err = a.bot.TakeDrift(limited, r, a.viewers(limited))
 	}
-	return errors.Join(a.bot.TakeDrift(limited, r, a.viewers(limited)), a.bot.NameDrift(limited))
+	return errors.Join(err, a.bot.NameDrift(limited))
 }
 
 // viewers are the object ids of everybody whom security.viewers names. Whom it names

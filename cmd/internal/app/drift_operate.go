@@ -15,6 +15,7 @@ import (
 type DriftState struct {
 	Enabled  bool      `json:"enabled"`
 	Read     time.Time `json:"read,omitzero"` // when the tenant was read last
+	Late     bool      `json:"late"`          // … and that is too long ago to say anything
 	Accepted bool      `json:"accepted"`      // somebody accepted the first baseline
 	Unseen   []string  `json:"unseen"`        // what could not be seen then
 }
@@ -37,7 +38,7 @@ func showDrift(ctx context.Context, a *App, _ operator, _ json.RawMessage, emit 
 	if err != nil {
 		return err
 	}
-	if err := emit(DriftState{Enabled: a.cfg.Drift.Enabled, Read: state.Read, Accepted: state.Accepted, Unseen: state.Unseen}); err != nil {
+	if err := emit(DriftState{Enabled: a.cfg.Drift.Enabled, Read: state.Read, Late: state.Late, Accepted: state.Accepted, Unseen: state.Unseen}); err != nil {
 		return err
 	}
 	for _, d := range open {

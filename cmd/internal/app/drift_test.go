@@ -66,12 +66,34 @@ func TestOneReplicaComparesTheTenant(t *testing.T) {
 			t.Errorf("%s: %v %v", name, mine, err)
 		}
 		if mine {
-			if err := a.endDriftTurn(t.Context()); err != nil {
+			if err := a.endDriftTurn(t.Context(), now); err != nil {
 				t.Error(err)
 			}
 			if again, err := a.driftTurn(t.Context()); again || err != nil {
 				t.Errorf("%s: it is read again at once: %v", name, err)
 			}
+		}
+	}
+}
+
+// A reading that takes long is followed by a pause as long, so that it leaves half of what
+// Microsoft allows to people.
+func TestALongReadingIsFollowedByAPause(t *testing.T) {
+	a := opened(t, "\ndrift: {enabled: true}\nsecurity: {viewers: [\""+someone+"\"]}\n")
+	now := time.Date(2026, 11, 26, 6, 0, 0, 0, time.UTC)
+	a.now = func() time.Time { return now }
+	if mine, err := a.driftTurn(t.Context()); !mine || err != nil {
+		t.Fatal(mine, err)
+	}
+	begun := now
+	now = now.Add(20 * time.Minute)
+	if err := a.endDriftTurn(t.Context(), begun); err != nil {
+		t.Fatal(err)
+	}
+	for n, want := range []bool{false, true} {
+		now = begun.Add(time.Duration(39+n) * time.Minute)
+		if mine, err := a.driftTurn(t.Context()); mine != want || err != nil {
+			t.Errorf("%v after it began: %v %v", now.Sub(begun), mine, err)
 		}
 	}
 }

@@ -67,11 +67,14 @@ func (v *validator) notices(c Config) {
 		v.check(path+"silent", !r.Silent || !sends, "a silent rule sends to nobody: leave out to and people")
 		v.check(path+"digest", r.Digest == "" || sends, "there is nobody to send a digest to")
 		v.check(path+"digest", r.Digest == "" || !slices.Contains(r.Events, string(bot.NoticeAlert)), noAlertDigest)
+		v.check(path+"digest", r.Digest == "" || !slices.Contains(r.Events, string(bot.NoticeDrift)), noDriftDigest)
 		v.check(path+"continue", !r.Continue || sends, "a rule that sends to nobody is silence, after which no other rule is asked")
 	}
 }
 
 const noAlertDigest = "a digest has no buttons, and an alert is handled by its buttons: leave alert out of events here, and give it a rule of its own without digest"
+
+const noDriftDigest = "a digest has no buttons, and a change is accepted by its buttons: leave drift out of events here, and give it a rule of its own without digest"
 
 func filled(s string) bool { return strings.TrimSpace(s) != "" }
 

@@ -81,6 +81,7 @@ func TestRulesThatMakeNoSense(t *testing.T) {
 		`{to: ["slack:C0ALL"], digest: weekly}`: "notices.rules[0].digest: must be hourly",
 		`{to: ["slack:C0ALL"], digest: daily 08:00 Mars/Olympus}`:        "notices.rules[0].digest: names the time zone Mars/Olympus",
 		`{to: ["slack:C0ALL"], digest: daily 25:00 UTC}`:                 "notices.rules[0].digest: 25:00 is not a time of day",
+		`{events: [drift], to: ["slack:C0ALL"], digest: hourly}`:         "notices.rules[0].digest: a digest has no buttons, and a change is accepted by its buttons: leave drift out of events here",
 		`{events: [active, alert], to: ["slack:C0ALL"], digest: hourly}`: "notices.rules[0].digest: a digest has no buttons, and an alert is handled by its buttons: leave alert out of events here",
 		`{digest: hourly}`:                    "notices.rules[0].digest: there is nobody",
 		`{silent: true, to: ["slack:C0ALL"]}`: "notices.rules[0].silent: a silent rule sends to nobody",

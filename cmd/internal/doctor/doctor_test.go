@@ -348,6 +348,8 @@ var broken = map[string]struct {
 	}, "configuration.readers", map[string]Verdict{"configuration.readers": Warning}, []string{"entra.certificate_file", "chmod 600"}},
 	"a viewer who is not there": {func(w *world) { w.cfg.Security.Viewers = []string{operator, "00000000-0000-4000-8000-00000000dead"} },
 		"settings.named", map[string]Verdict{"settings.named": Warning}, []string{"security.viewers: there is no 00000000-0000-4000-8000-00000000dead"}},
+	"one viewer, where a weaker change takes two": {func(w *world) { w.cfg.Drift.Enabled, w.cfg.Security.Viewers = true, []string{operator} },
+		"settings.named", map[string]Verdict{"settings.named": Warning}, []string{"security.viewers names one person only", "a second person"}},
 	"nothing answers": {func(w *world) {
 		w.down = []string{"login", "graph", "arm", "public", "bot-login", "slack", "openid", "connector"}
 	},

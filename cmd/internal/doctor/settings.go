@@ -123,6 +123,10 @@ func (v *visit) settingsNamed() says {
 		return warn(strings.Join(gone, "; "), "Correct the setting, or take the id out.")
 	case len(hidden) > 0:
 		return unsure(strings.Join(hidden, "; ")+" could not be looked up", "Compare them with the portal. Roles of Entra are listed for you with --graph-token-file.")
+	case v.cfg.Drift.Enabled && len(v.cfg.Security.Viewers) == 1:
+		if alone, err := v.there("/users/" + url.PathEscape(v.cfg.Security.Viewers[0])); err == nil && alone {
+			return warn("security.viewers names one person only, and a change that demands less than before takes two people to accept", "Name a second person in security.viewers, or a group.")
+		}
 	}
 	return ok("they are")
 }
