@@ -88,6 +88,7 @@ const (
 	reviewLost      reviewOutcome = "lost"      // whether Microsoft has it could not be seen
 	reviewLapsed    reviewOutcome = "lapsed"    // nobody signed in for it in time
 	reviewWithdrawn reviewOutcome = "withdrawn" // the reviewer's link ended before it was sent
+	reviewReplaced  reviewOutcome = "replaced"  // the reviewer said it anew before it was sent
 )
 
 // The buckets of access reviews. Keys hold no personal identifier.

@@ -306,3 +306,34 @@ func TestAReviewAtEveryKillPoint(t *testing.T) {
 		}
 	}
 }
+
+// What waits for a sign-in goes on by a press only where the press says the same, by the same
+// chat account; another word takes its place.
+func TestAPressIsTheWordForItselfOnly(t *testing.T) {
+	w, r := reviewWorld(t, nil)
+	_, cards := w.opens("bob")
+	slack := bot.Inbound{User: bot.User{Platform: bot.Slack, Tenant: "T1", ID: "U-taken-over", Name: "bob"}, At: bot.Conversation{Platform: bot.Slack, Tenant: "T1", ID: "D-taken-over", Private: true}}
+	w.slack.SetProfile(slack.User.ID, bot.Profile{Name: "bob", Email: people["bob"].UPN, Full: true})
+	w.linkAs(slack, people["bob"])
+	w.ms.SetLive("oid-bob", false)
+	for _, name := range []string{"Ann", "Ben"} {
+		slack.Said = bot.Press{Verb: bot.VerbKeepAccess, ID: cards[name].Actions[0].ID}
+		if reply, _ := w.bot.Handle(t.Context(), slack); reply.Card == nil || reply.Card.Title != "Sign in to finish" {
+			t.Fatalf("%+v", reply.Card)
+		}
+	}
+	w.ms.SetLive("oid-bob", true) // in Teams, for something else
+	w.reviewer("bob", cards["Ann"], "Remove")
+	w.sees(w.teams, "chat-bob", "Recorded in Entra", "Remove: Ann Able")
+	w.sees(w.teams, "chat-bob", "Not recorded", "Not decided: Ann Able. You decided anew")
+	w.ms.SetLive("oid-bob", false)
+	w.reviewer("bob", cards["Cid"], "Keep")
+	w.ms.SetLive("oid-bob", true)
+	w.reviewer("bob", cards["Cid"], "Keep") // the same word again
+	w.sees(w.teams, "chat-bob", "Recorded in Entra", "Keep: Cid Cole")
+	if want := []string{"oid-bob Deny i1", "oid-bob Approve i3"}; !slices.Equal(r.Sent(), want) {
+		t.Errorf("sent %q", r.Sent())
+	}
+	w.advance(11 * time.Minute)
+	w.sees(w.teams, "chat-bob", "Not recorded", "Not decided: Ben Best")
+}

@@ -135,15 +135,43 @@ func (b *Bot) openReview(ctx context.Context, in Inbound, a actor, r accessRevie
 	}
 }
 
+// pressed tells what waits for a sign-in of a press. Where the person has signed in meanwhile
+// (goOn) and says all that is left of an act again, by the same chat account, it goes on.
+// Another word about somebody takes the place of the one that waits.
+func (r *accessReview) pressed(a actor, want map[string]pim.Verdict, goOn bool) (changed bool) {
+	for n := range r.Acts {
+		w := &r.Acts[n]
+		if w.State != IntentWaiting {
+			continue
+		}
+		same, mine := true, w.By.User.is(a.User)
+		for _, d := range w.Decisions {
+			same = same && (d.Outcome != "" || want[d.Item] == d.Verdict)
+		}
+		if same && mine && goOn && !w.Fresh {
+			w.State, changed = IntentReady, true
+			continue
+		}
+		for m := range w.Decisions {
+			d := &w.Decisions[m]
+			verdict, wanted := want[d.Item]
+			if again := mine && verdict == d.Verdict && (!goOn || w.Fresh); wanted && !again && d.Outcome == "" && d.SentAt.IsZero() {
+				d.end(reviewReplaced, nil)
+				changed = true
+			}
+		}
+	}
+	return changed
+}
+
 // wantDecisions records what a reviewer decides, durably before they are answered; from then
 // on it is settled. What was pressed before, or decided the same, is not recorded twice.
 func (b *Bot) wantDecisions(ctx context.Context, in Inbound, a actor, id string, want map[string]pim.Verdict, why string) (Reply, Later) {
 	act, ticket, at := b.newID(), b.newTicket(), b.o.Now().UTC()
 	var made reviewAct
 	var r accessReview
-	var underWay int
 	err := b.o.Store.Update(ctx, func(tx store.Tx) error {
-		made, underWay = reviewAct{ID: act, By: a.Person, Made: at, State: IntentReady, Trace: traceOf(ctx)}, 0
+		made = reviewAct{ID: act, By: a.Person, Made: at, State: IntentReady, Trace: traceOf(ctx)}
 		before, err := b.theirReview(tx, a, id)
 		if err != nil {
 			return err
@@ -152,26 +180,16 @@ func (b *Bot) wantDecisions(ctx context.Context, in Inbound, a actor, id string,
 			return refuse(CodeInvalid, sayReviewOver)
 		}
 		r = before.clone()
+		changed := r.pressed(a, want, b.stands(a) && !b.reviewFresh(r))
 		for _, item := range r.Items { // in their order
 			verdict, wanted := want[item.ID]
-			if !wanted {
-				continue
-			}
 			d := reviewDecision{Item: item.ID, Of: item.Principal, Verdict: verdict, Why: why, Saw: seenOf(item)}
-			if _, _, owed := r.owed(item.ID); owed || d.is(item, a.ID) {
-				underWay++
-				continue
-			}
-			made.Decisions = append(made.Decisions, d)
-		}
-		resumed := false
-		for n := range r.Acts { // signed in meanwhile for something else: this press is the word for it
-			if w := &r.Acts[n]; w.State == IntentWaiting && !w.Fresh && b.stands(a) && underWay > 0 {
-				w.State, resumed = IntentReady, true
+			if _, _, owed := r.owed(item.ID); wanted && !owed && !d.is(item, a.ID) {
+				made.Decisions = append(made.Decisions, d)
 			}
 		}
 		if len(made.Decisions) == 0 {
-			if resumed {
+			if changed {
 				return b.putReview(tx, before, r, at)
 			}
 			return nil

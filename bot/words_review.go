@@ -232,6 +232,8 @@ func sayNoDecision(d reviewDecision) string {
 		return "You did not sign in within 10 minutes, so nothing was sent. Open the review and decide again."
 	case reviewWithdrawn:
 		return "Your sign-in was ended before it was sent. Link again with /elevate link, and decide again."
+	case reviewReplaced:
+		return "You decided anew before this was sent, so only that counts."
 	case reviewLost:
 		return "Microsoft did not say what became of it. Open the review to see what it holds."
 	case reviewRefused:
