@@ -211,6 +211,11 @@ func seenOf(i pim.AccessReviewItem) reviewSeen {
 	return reviewSeen{Verdict: i.Verdict, By: strings.ToLower(i.By.ID), At: i.Reviewed}
 }
 
+// digest names it in a button.
+func (s reviewSeen) digest() string {
+	return hashed(string(s.Verdict) + "/" + s.By + "/" + s.At.UTC().Format(time.RFC3339Nano))[:8]
+}
+
 func (s reviewSeen) is(o reviewSeen) bool {
 	return s.Verdict == o.Verdict && s.By == o.By && s.At.Equal(o.At)
 }

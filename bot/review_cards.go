@@ -166,7 +166,7 @@ func itemCard(r accessReview, i pim.AccessReviewItem) Card {
 	if i.Applied {
 		return c
 	}
-	at := r.ID + "/" + i.ID
+	at := r.shownAs(i)
 	for _, v := range []Verb{VerbKeepAccess, VerbRemoveAccess, VerbCannotTell} {
 		a := Action{Label: sayVerdictFor(v, i.Principal), Verb: v, ID: at}
 		if verdict := verdictOf(v); verdict == i.Verdict {
@@ -202,7 +202,7 @@ func reasonField(why, problem string, required bool) Field {
 
 // keepForm asks why somebody keeps their access.
 func keepForm(r accessReview, i pim.AccessReviewItem, why, problem string) *Form {
-	return &Form{ID: r.ID + "/" + i.ID, Verb: VerbKeepAccess, Title: "Keep access", Submit: "Keep", Text: sayKeep(r, i),
+	return &Form{ID: r.shownAs(i), Verb: VerbKeepAccess, Title: "Keep access", Submit: "Keep", Text: sayKeep(r, i),
 		Fields: []Field{reasonField(why, problem, r.Round.Justify)}, Back: &Action{Label: "Back", Verb: VerbReviews, ID: r.ID}}
 }
 
@@ -213,7 +213,7 @@ func acceptForm(r accessReview, why, problem string) (Reply, Later) {
 	if len(want) == 0 {
 		return Reply{Card: plain(Neutral, titleReviewKnown, sayNothingRecommended)}, nil
 	}
-	return Reply{Form: &Form{ID: r.ID + "/" + shownDigest(want), Verb: VerbAcceptAll, Title: "Accept recommendations", Submit: "Decide", Text: sayRecommended(r, want),
+	return Reply{Form: &Form{ID: r.ID + "/" + r.shownDigest(want), Verb: VerbAcceptAll, Title: "Accept recommendations", Submit: "Decide", Text: sayRecommended(r, want),
 		Fields: []Field{reasonField(why, problem, r.Round.Justify && keepsAny(want))}, Back: &Action{Label: "Back", Verb: VerbReviews, ID: r.ID}}, Replace: problem != ""}, nil
 }
 

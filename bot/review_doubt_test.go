@@ -337,3 +337,41 @@ func TestAPressIsTheWordForItselfOnly(t *testing.T) {
 	w.advance(11 * time.Minute)
 	w.sees(w.teams, "chat-bob", "Not recorded", "Not decided: Ben Best")
 }
+
+// A page or a form that was shown before somebody else decided decides nothing, and is shown
+// anew.
+func TestAStalePageDecidesNothing(t *testing.T) {
+	w, r := reviewWorld(t, nil)
+	page, cards := w.opens("bob")
+	form := w.reviewer("bob", *page.Card, "Decide on several").Form
+	r.Portal("oid-carol", "i1", pim.VerdictDeny)
+	w.opens("bob") // what Microsoft holds is known by now, but that page does not show it
+	if reply := w.reviewer("bob", cards["Ann"], "Keep"); !strings.Contains(reply.Card.Note, "somebody decided about this person meanwhile") || len(reply.More) != 3 {
+		t.Errorf("a stale page: %+v", reply.Card)
+	}
+	again := w.says("bob", bot.Submit{Verb: form.Verb, ID: form.ID, Values: map[string]string{"verdict": "keep-access", "people": "i1,i2"}}).Form
+	if again == nil || !strings.Contains(again.Fields[0].Error, "changed meanwhile") || len(again.Fields[0].Options) != 2 {
+		t.Errorf("a stale form: %+v", again)
+	}
+	_, cards = w.opens("bob")
+	w.reviewer("bob", cards["Ben"], "Keep")
+	w.sees(w.teams, "chat-bob", "Recorded in Entra", "Keep: Ben Best")
+	if !slices.Equal(r.Sent(), []string{"oid-bob Approve i2"}) {
+		t.Errorf("sent %q", r.Sent())
+	}
+}
+
+// So does the form that asks why somebody keeps their access.
+func TestAStaleReasonDecidesNothing(t *testing.T) {
+	w, r := reviewWorld(t, func(_ *bot.Options, round *pim.AccessReviewRound) { round.Justify = true })
+	_, cards := w.opens("bob")
+	form := w.reviewer("bob", cards["Ann"], "Keep").Form
+	r.Portal("oid-carol", "i1", pim.VerdictDeny)
+	w.opens("bob")
+	if reply := w.says("bob", bot.Submit{Verb: form.Verb, ID: form.ID, Values: map[string]string{"reason": "why not"}}); reply.Card == nil || !strings.Contains(reply.Card.Note, "decided about this person meanwhile") {
+		t.Errorf("%+v", reply)
+	}
+	if len(r.Sent()) != 0 {
+		t.Errorf("sent %q", r.Sent())
+	}
+}

@@ -107,14 +107,21 @@ func (b *Bot) reviewPress(ctx context.Context, in Inbound, a actor, p Press) (Re
 	case p.Verb == VerbSeveral:
 		return severalForm(r, nil, nil), nil
 	}
-	item, there := r.item(rest)
-	if !there {
-		return Reply{Card: plain(Bad, "Nothing was done", sayItemGone)}, nil
+	item, asShown := r.shown(rest)
+	if already := (reviewDecision{Verdict: verdictOf(p.Verb)}).is(item, a.ID); !asShown && !already {
+		return b.shownAnew(r), nil
 	}
 	if p.Verb == VerbKeepAccess && r.Round.Justify {
 		return Reply{Form: keepForm(r, item, "", "")}, nil
 	}
-	return b.wantDecisions(ctx, in, a, r.ID, map[string]pim.Verdict{item.ID: verdictOf(p.Verb)}, sayReviewedHere(in.User.Platform))
+	return b.wantDecisions(ctx, in, a, r, map[string]pim.Verdict{item.ID: verdictOf(p.Verb)}, sayReviewedHere(in.User.Platform))
+}
+
+// shownAnew answers a press or a form that was made of what is not so any more.
+func (b *Bot) shownAnew(r accessReview) Reply {
+	page := reviewPage(r, 0, b.o.Now())
+	page.Card.Note = sayChangedMeanwhile
+	return page
 }
 
 // openReview shows a page of a review, as the reviewer's own sign-in reads it now.
@@ -165,9 +172,10 @@ func (r *accessReview) pressed(a actor, want map[string]pim.Verdict, goOn bool) 
 }
 
 // wantDecisions records what a reviewer decides, durably before they are answered; from then
-// on it is settled. What was pressed before, or decided the same, is not recorded twice.
-func (b *Bot) wantDecisions(ctx context.Context, in Inbound, a actor, id string, want map[string]pim.Verdict, why string) (Reply, Later) {
-	act, ticket, at := b.newID(), b.newTicket(), b.o.Now().UTC()
+// on it is settled. What was pressed before, or decided the same, is not recorded twice. shown
+// is the review as the reviewer saw it.
+func (b *Bot) wantDecisions(ctx context.Context, in Inbound, a actor, shown accessReview, want map[string]pim.Verdict, why string) (Reply, Later) {
+	id, act, ticket, at := shown.ID, b.newID(), b.newTicket(), b.o.Now().UTC()
 	var made reviewAct
 	var r accessReview
 	err := b.o.Store.Update(ctx, func(tx store.Tx) error {
@@ -181,7 +189,7 @@ func (b *Bot) wantDecisions(ctx context.Context, in Inbound, a actor, id string,
 		}
 		r = before.clone()
 		changed := r.pressed(a, want, b.stands(a) && !b.reviewFresh(r))
-		for _, item := range r.Items { // in their order
+		for _, item := range shown.Items { // in their order
 			verdict, wanted := want[item.ID]
 			d := reviewDecision{Item: item.ID, Of: item.Principal, Verdict: verdict, Why: why, Saw: seenOf(item)}
 			if _, _, owed := r.owed(item.ID); wanted && !owed && !d.is(item, a.ID) {

@@ -27,7 +27,7 @@ const (
 	sayReviewOver       = "The review has ended, so nothing can be decided any more. Ask its owner, or an administrator, if something has to be changed."
 	sayReviewOutdated   = "This card is outdated. Type /elevate reviews to see what waits for you."
 	sayNotReviewer      = "This review asks somebody else. Type /elevate reviews to see those that ask you."
-	sayItemGone         = "This person is not in the review any more. Open the review again to see who is."
+	sayChangedMeanwhile = "Nothing was done: somebody decided about this person meanwhile, or they are not in the review any more. This is how it stands now."
 	sayReviewKnown      = "That is decided, or on its way to Microsoft, already. Open the review again to see how it stands."
 	sayReviewInPerson   = "This role asks you to sign in again for every decision, even where you are signed in. Use the link that Belay sent to our chat within 10 minutes; what you decided is then sent by itself."
 	sayNotYourReview    = "Not you? Open the review and decide anew before it ends, end your sign-in with /elevate unlink, and tell your security team."
