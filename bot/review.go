@@ -187,10 +187,24 @@ func (r accessReview) owed(item string) (reviewAct, reviewDecision, bool) {
 	return reviewAct{}, reviewDecision{}, false
 }
 
+// owing are the items, in lower case, that have a decision on its way.
+func (r accessReview) owing() map[string]bool {
+	all := map[string]bool{}
+	for _, a := range r.Acts {
+		for _, d := range a.Decisions {
+			if d.Outcome == "" {
+				all[strings.ToLower(d.Item)] = true
+			}
+		}
+	}
+	return all
+}
+
 // open are the items that nobody has decided about and no act is under way for.
 func (r accessReview) open() (all []pim.AccessReviewItem) {
+	owing := r.owing()
 	for _, i := range r.Items {
-		if _, _, owed := r.owed(i.ID); !owed && i.Verdict == pim.VerdictNotReviewed {
+		if i.Verdict == pim.VerdictNotReviewed && !owing[strings.ToLower(i.ID)] {
 			all = append(all, i)
 		}
 	}
@@ -225,14 +239,21 @@ func (d reviewDecision) is(i pim.AccessReviewItem, by string) bool {
 	return i.Verdict == d.Verdict && strings.EqualFold(i.By.ID, by)
 }
 
+// unsent says that it is still to be sent.
+func (d reviewDecision) unsent() bool { return d.Outcome == "" && d.SentAt.IsZero() && !d.Taken }
+
 // end settles a decision.
 func (d *reviewDecision) end(o reviewOutcome, why *Refusal) { d.Outcome, d.Refusal, d.Why = o, why, "" }
 
 // compare settles the decisions of an act that are settled by what Microsoft holds.
 func (a *reviewAct) compare(r accessReview, now time.Time) {
+	held := make(map[string]pim.AccessReviewItem, len(r.Items))
+	for _, i := range r.Items {
+		held[strings.ToLower(i.ID)] = i
+	}
 	for n := range a.Decisions {
 		d := &a.Decisions[n]
-		i, there := r.item(d.Item)
+		i, there := held[strings.ToLower(d.Item)]
 		switch {
 		case d.Outcome != "":
 		case !there:

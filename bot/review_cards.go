@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/belaybot/belay/pim"
@@ -120,7 +121,14 @@ func reviewPage(r accessReview, from int, now time.Time) Reply {
 	}
 	items := slices.Clone(r.Items)
 	open := r.open()
-	slices.SortStableFunc(items, func(a, b pim.AccessReviewItem) int { return later(r, a) - later(r, b) })
+	owing := r.owing()
+	later := func(i pim.AccessReviewItem) int { // what was decided after what was not
+		if i.Verdict != pim.VerdictNotReviewed || owing[strings.ToLower(i.ID)] {
+			return 1
+		}
+		return 0
+	}
+	slices.SortStableFunc(items, func(a, b pim.AccessReviewItem) int { return later(a) - later(b) })
 	if n := len(r.recommended()); n > 0 {
 		c.Actions = append(c.Actions, Action{Label: sayAcceptAll(n), Style: Primary, Verb: VerbAcceptAll, ID: r.ID})
 	}
@@ -140,14 +148,6 @@ func reviewPage(r accessReview, from int, now time.Time) Reply {
 		reply.More = append(reply.More, itemCard(r, i))
 	}
 	return reply
-}
-
-// later orders what was decided after what was not.
-func later(r accessReview, i pim.AccessReviewItem) int {
-	if _, _, owed := r.owed(i.ID); owed || i.Verdict != pim.VerdictNotReviewed {
-		return 1
-	}
-	return 0
 }
 
 // itemCard is one person of a review.

@@ -84,10 +84,13 @@ func (b *Bot) submitReview(ctx context.Context, in Inbound, a actor, s Submit) (
 	return reply, later
 }
 
-// recommended is what Microsoft recommends of those that are still open.
+// recommended is what Microsoft recommends of those that are still open: the first of them.
 func (r accessReview) recommended() map[string]pim.Verdict {
 	want := map[string]pim.Verdict{}
 	for _, i := range r.open() {
+		if len(want) == mostDecided {
+			break
+		}
 		if i.Recommend == pim.VerdictApprove || i.Recommend == pim.VerdictDeny {
 			want[i.ID] = i.Recommend
 		}

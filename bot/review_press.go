@@ -19,11 +19,12 @@ const (
 )
 
 // mostReviews is how many reviews one answer lists, and itemsShown how many people a page:
-// a message holds no more.
+// a message holds no more. An act is kept short, because its document is written at each step.
 const (
 	mostReviews = 8
 	itemsShown  = 5
 	itemsPicked = 100
+	mostDecided = 200 // in one act
 )
 
 // reviews answers /elevate reviews: those that wait for the person, as their own sign-in
@@ -189,10 +190,11 @@ func (b *Bot) wantDecisions(ctx context.Context, in Inbound, a actor, shown acce
 		}
 		r = before.clone()
 		changed := r.pressed(a, want, b.stands(a) && !b.reviewFresh(r))
+		owing := r.owing()
 		for _, item := range shown.Items { // in their order
 			verdict, wanted := want[item.ID]
 			d := reviewDecision{Item: item.ID, Of: item.Principal, Verdict: verdict, Why: why, Saw: seenOf(item)}
-			if _, _, owed := r.owed(item.ID); wanted && !owed && !d.is(item, a.ID) {
+			if wanted && !owing[strings.ToLower(item.ID)] && !d.is(item, a.ID) {
 				made.Decisions = append(made.Decisions, d)
 			}
 		}

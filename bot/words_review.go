@@ -146,7 +146,10 @@ func sayRecommended(r accessReview, want map[string]pim.Verdict) string {
 		}
 	}
 	lines := []string{sayGroup("Keep", keep), sayGroup("Remove", remove)}
-	if left := len(r.open()) - len(want); left > 0 {
+	switch left := len(r.open()) - len(want); {
+	case left > 0 && len(want) == mostDecided:
+		lines = append(lines, fmt.Sprintf("Left for later, because this is as many as one form decides: %d", left))
+	case left > 0:
 		lines = append(lines, fmt.Sprintf("Left open, because Microsoft recommends nothing: %d", left))
 	}
 	return joinLines(lines)
