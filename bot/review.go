@@ -13,8 +13,9 @@ import (
 
 // AccessReviews reads and decides Microsoft's access reviews. Errors are *pim.Error.
 type AccessReviews interface {
-	// Running lists the reviews that are held now, and who is asked, as Belay itself.
-	Running(ctx context.Context) ([]pim.AccessReviewRound, error)
+	// Running lists the reviews that are held now, and who is asked, as Belay itself. It
+	// reads a part of them, from where an earlier one ended.
+	Running(ctx context.Context, from string) (pim.AccessReviewLook, error)
 	// Waiting lists those in which person is to decide, with their token.
 	Waiting(ctx context.Context, person string) ([]pim.AccessReviewRound, error)
 	// Items lists whom person is to decide about, with their token.
@@ -34,6 +35,7 @@ type accessReview struct {
 	Told     bool                   `json:"told,omitempty"` // the reviewer has the message that it waits
 	Items    []pim.AccessReviewItem `json:"items,omitempty"`
 	Read     time.Time              `json:"read,omitzero"` // when the reviewer's own sign-in read Items; zero: never
+	Seen     time.Time              `json:"seen,omitzero"` // when Belay itself last saw it held
 	Done     bool                   `json:"done,omitempty"`
 	Over     bool                   `json:"over,omitempty"`
 	Reminded []time.Duration        `json:"reminded,omitempty"` // before the end; also those that had passed

@@ -22,7 +22,7 @@ func (b *Bot) begunReview(before accessReview, who pim.Principal, round pim.Acce
 			}
 		}
 	}
-	round.Reviewers, round.Open = nil, 0
+	round.Reviewers, round.Open = nil, false
 	r.Round = round
 	return r
 }
