@@ -257,7 +257,7 @@ func verdictOf(v Verb) pim.Verdict {
 // reviewTrouble explains why reviews cannot be read.
 func (b *Bot) reviewTrouble(in Inbound, err error) Reply {
 	if code := pim.CodeOf(err); code == pim.CodeForbidden {
-		b.o.Log.Warn(sayCannotSeeReviews, "permission", reviewsDecide)
+		b.o.Log.Warn("Microsoft does not let a reviewer see their access reviews", "permission", reviewsDecide)
 		return Reply{Card: plain(Bad, titleReviews, sayReviewsBlind)}
 	}
 	return b.trouble(in, err)

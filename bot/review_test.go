@@ -219,7 +219,7 @@ func TestReviewsRefuseInASentence(t *testing.T) {
 		t.Errorf("Dave, signed out: %+v", c)
 	}
 	r.Fail("waiting", &pim.Error{Op: "waiting", Code: pim.CodeForbidden, Status: 403})
-	if c := w.says("bob", bot.Command{Text: "reviews"}).Card; !strings.Contains(c.Text, "because permission AccessReview.ReadWrite.All is missing") {
+	if c := w.says("bob", bot.Command{Text: "reviews"}).Card; !strings.Contains(c.Text, "does not let your account decide here. Use the My Access portal, or ask your administrator which role it takes.") {
 		t.Errorf("without the permission: %+v", c)
 	}
 	w.advance(reviewDays)

@@ -20,7 +20,7 @@ const (
 
 	sayReviewsOff       = "Access reviews are not answered here. Use the address in Microsoft's mail, or ask whoever runs Belay to turn on reviews in its configuration."
 	sayCannotSeeReviews = "cannot see access reviews, because a permission is missing"
-	sayReviewsBlind     = "Cannot see access reviews, because permission " + reviewsDecide + " is missing. Ask an administrator to consent to it for Belay's registration; until then decide in the My Access portal."
+	sayReviewsBlind     = "Microsoft does not let your account decide here. Use the My Access portal, or ask your administrator which role it takes."
 	sayReviewWaits      = "Microsoft asks you who is to keep this access. Decide here, person by person or several at once; it is recorded as your own decision."
 	sayReminder         = "You have not decided about everybody yet. What nobody decides is treated as the review's settings say, which may take access away."
 	sayReviewDone       = "Everybody is decided. You can change that until the review ends."
@@ -52,7 +52,7 @@ func sayReviewsWait(n, more int) string {
 	case n == 0:
 		return "No access review waits for you."
 	case more > 0:
-		return fmt.Sprintf("%d reviews wait for you; these are the first. The others are listed when these have ended.", n)
+		return fmt.Sprintf("%d reviews wait for you; these are some of them. More shows the next.", n)
 	case n == 1:
 		return "1 review waits for you."
 	}
