@@ -102,9 +102,12 @@ func reminderCard(r accessReview) Card {
 	return c
 }
 
-// reviewList is the answer to /elevate reviews.
-func reviewList(all []accessReview, more int) Reply {
-	c := Card{Title: titleReviews, Text: sayReviewsWait(len(all)+more, more)}
+// reviewList is the answer to /elevate reviews: of some, the next is the first that is left out.
+func reviewList(all []accessReview, of, next int) Reply {
+	c := Card{Title: titleReviews, Text: sayReviewsWait(of, of-next)}
+	if next < of {
+		c.Actions = []Action{{Label: "More", Verb: VerbReviews, ID: moreReviews + "/" + strconv.Itoa(next)}}
+	}
 	reply := Reply{Card: &c}
 	for _, r := range all {
 		reply.More = append(reply.More, reviewCard(r))

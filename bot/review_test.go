@@ -264,3 +264,17 @@ func TestADecisionWaitsForItsReviewer(t *testing.T) {
 		t.Errorf("sent %q", r.Sent())
 	}
 }
+
+// More reviews than one answer holds: what ends first comes first, and a button shows the next.
+func TestManyReviewsAreAllListed(t *testing.T) {
+	w, r := reviewWorld(t, nil)
+	r.More(10)
+	list := w.says("bob", bot.Command{Text: "reviews"})
+	if len(list.More) != 8 || list.More[0].Title != "Access review: Another 9" || len(list.Card.Actions) != 1 {
+		t.Fatalf("%s and %d", words(*list.Card), len(list.More))
+	}
+	more := w.reviewer("bob", *list.Card, "More")
+	if len(more.More) != 3 || more.More[2].Title != "Access review: Who administers users" || len(more.Card.Actions) != 0 {
+		t.Errorf("%s and %d", words(*more.Card), len(more.More))
+	}
+}

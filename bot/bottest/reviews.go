@@ -28,6 +28,7 @@ type Reviews struct {
 	looks   int
 	parts   bool
 	missed  int
+	more    int
 }
 
 // InParts has a look find nothing in its first part.
@@ -160,7 +161,21 @@ func (r *Reviews) Waiting(_ context.Context, person string) ([]pim.AccessReviewR
 	if err := r.enter("waiting", person); err != nil || r.over() || !r.reviewer(person) {
 		return nil, err
 	}
-	return []pim.AccessReviewRound{r.round}, nil
+	all := []pim.AccessReviewRound{r.round}
+	for n := range r.more {
+		another := r.round
+		another.Review, another.Name, another.End = fmt.Sprintf("more-%d", n), fmt.Sprintf("Another %d", n), another.End.Add(-time.Duration(n+1)*time.Hour)
+		all = append(all, another)
+	}
+	return all, nil
+}
+
+// More has n more reviews of the same people wait, each of which ends an hour earlier than
+// the one before.
+func (r *Reviews) More(n int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.more = n
 }
 
 // Items implements bot.AccessReviews.
