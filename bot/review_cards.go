@@ -76,7 +76,7 @@ func (r accessReview) facts() []Fact {
 
 // opened are the buttons of a review that can still be decided.
 func (r accessReview) actions() []Action {
-	if r.Over {
+	if r.Over || r.Round.Staged {
 		return nil
 	}
 	return []Action{{Label: "Open", Style: Primary, Verb: VerbReviews, ID: r.ID}}
@@ -90,13 +90,18 @@ func reviewCard(r accessReview) Card {
 		c.Tone, c.Text = Neutral, sayReviewOver
 	case r.Done:
 		c.Tone, c.Text = Good, sayReviewDone
+	case r.Round.Staged:
+		c.Text = sayReviewStaged
 	}
 	return c
 }
 
 func reminderCard(r accessReview) Card {
 	c := reviewCard(r)
-	if !r.Over && !r.Done {
+	switch {
+	case !r.Over && !r.Done && r.Round.Staged:
+		c.Title = sayReminderTitle(r)
+	case !r.Over && !r.Done:
 		c.Title, c.Text = sayReminderTitle(r), sayReminder
 	}
 	return c
@@ -118,7 +123,10 @@ func reviewList(all []accessReview, of, next int) Reply {
 // reviewPage shows some people of a review, those that are open before the others.
 func reviewPage(r accessReview, from int, now time.Time) Reply {
 	c := reviewCard(r)
-	if c.Actions = nil; r.Over || !now.Before(r.Round.End) {
+	if c.Actions = nil; r.Round.Staged {
+		return Reply{Card: &c, Replace: true}
+	}
+	if r.Over || !now.Before(r.Round.End) {
 		c.Tone, c.Text = Neutral, sayReviewOver
 		return Reply{Card: &c}
 	}

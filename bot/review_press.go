@@ -151,6 +151,8 @@ func (b *Bot) reviewPress(ctx context.Context, in Inbound, a actor, p Press) (Re
 	switch {
 	case err != nil:
 		return b.reviewRefused(ctx, in, a, p, err), nil
+	case r.Round.Staged:
+		return reviewPage(r, 0, b.o.Now()), nil
 	case p.Verb == VerbReviews:
 		return b.openReview(ctx, in, a, r, rest)
 	case r.Over || !b.o.Now().Before(r.Round.End):
@@ -236,6 +238,9 @@ func (b *Bot) wantDecisions(ctx context.Context, in Inbound, a actor, shown acce
 		before, err := b.theirReview(tx, a, id)
 		if err != nil {
 			return err
+		}
+		if before.Round.Staged {
+			return refuse(CodeInvalid, sayReviewStaged)
 		}
 		if before.Over || !at.Before(before.Round.End) {
 			return refuse(CodeInvalid, sayReviewOver)

@@ -278,3 +278,17 @@ func TestManyReviewsAreAllListed(t *testing.T) {
 		t.Errorf("%s and %d", words(*more.Card), len(more.More))
 	}
 }
+
+// A review in stages is told of, and decided in the portal.
+func TestReviewsInStagesAreDecidedElsewhere(t *testing.T) {
+	w, r := reviewWorld(t, func(_ *bot.Options, round *pim.AccessReviewRound) { round.Staged = true })
+	w.found()
+	list := w.says("bob", bot.Command{Text: "reviews"})
+	if len(list.More) != 1 || !strings.Contains(list.More[0].Text, "Decide in the My Access portal") || len(list.More[0].Actions) != 0 {
+		t.Fatalf("%+v", list.More)
+	}
+	m := w.sees(w.teams, "chat-bob", "Access review: Who", "held in stages")
+	if len(m.Card.Actions) != 0 || len(r.Sent()) != 0 {
+		t.Errorf("%+v, sent %q", m.Card.Actions, r.Sent())
+	}
+}

@@ -42,7 +42,8 @@ type AccessReviewRound struct {
 	End        time.Time    `json:"end"`
 	Justify    bool         `json:"justify,omitempty"` // who lets somebody keep it has to say why
 	Recommends bool         `json:"recommends,omitempty"`
-	Of         []Assignment `json:"of,omitempty"` // the directory roles and groups that it looks at
+	Staged     bool         `json:"staged,omitempty"` // it is held in stages, with reviewers of their own
+	Of         []Assignment `json:"of,omitempty"`     // the directory roles and groups that it looks at
 
 	// Where it was read as Belay itself: who is asked, and whether there is somebody whom
 	// nobody has decided about.

@@ -42,6 +42,7 @@ type series struct {
 		Justify    bool `json:"justificationRequiredOnApproval"`
 		Recommends bool `json:"recommendationsEnabled"`
 	} `json:"settings"`
+	Stages []struct{} `json:"stageSettings"`
 }
 
 // round is an accessReviewInstance.
@@ -192,7 +193,7 @@ func (k *call) rounds(ctx context.Context, s series, filter string) (found []pim
 			continue
 		}
 		one := pim.AccessReviewRound{AccessReviewRef: pim.AccessReviewRef{Series: s.ID, Review: r.ID}, Name: s.Name, Start: r.Start.Time, End: r.End.Time,
-			Justify: s.Settings.Justify, Recommends: s.Settings.Recommends}
+			Justify: s.Settings.Justify, Recommends: s.Settings.Recommends, Staged: len(s.Stages) > 0}
 		of := review{Scope: r.Scope}.review(k.client.now())
 		if len(of.Roles)+len(of.Groups) == 0 {
 			of = over

@@ -141,3 +141,14 @@ func TestALookForReviewsGoesOn(t *testing.T) {
 		t.Errorf("%d found, %d missed, in %d parts", found, missed, parts)
 	}
 }
+
+// A review in stages is told apart.
+func TestReviewsInStagesAreSeen(t *testing.T) {
+	for _, stages := range []int{0, 2} {
+		_, a := reviewed(t, pimtest.Kind(), func(r *pimtest.Review) { r.Stages = stages })
+		mine, err := a.Waiting(t.Context(), simBob)
+		if err != nil || len(mine) != 1 || mine[0].Staged != (stages > 0) {
+			t.Errorf("%d stages: %+v, %v", stages, mine, err)
+		}
+	}
+}
