@@ -375,3 +375,24 @@ func TestAStaleReasonDecidesNothing(t *testing.T) {
 		t.Errorf("sent %q", r.Sent())
 	}
 }
+
+// Where each act wants its own sign-in, one serves all that waited for it: what is settled
+// first does not take it from the others.
+func TestASignInServesAllReviewActsThatWaited(t *testing.T) {
+	w, r := reviewWorld(t, func(o *bot.Options, _ *pim.AccessReviewRound) { o.EachTime = true })
+	w.resumes = true
+	w.restart()
+	_, cards := w.opens("bob")
+	w.reviewer("bob", cards["Ann"], "Keep")
+	w.reviewer("bob", cards["Ben"], "Remove")
+	w.sees(w.teams, "chat-bob", "Sign in to finish", "Keep: Ann Able")
+	link := button(w.sees(w.teams, "chat-bob", "Sign in to finish", "Remove: Ben Best").Card)
+	if kept, err := w.signs(link, people["bob"], time.Now()); !kept || err != nil {
+		t.Fatal(kept, err)
+	}
+	w.sees(w.teams, "chat-bob", "Recorded in Entra", "Keep: Ann Able")
+	w.sees(w.teams, "chat-bob", "Recorded in Entra", "Remove: Ben Best")
+	if live, err := w.ms.Live(t.Context(), "oid-bob"); err != nil || live || len(r.Sent()) != 2 {
+		t.Errorf("live %t, %v; sent %q", live, err, r.Sent())
+	}
+}
