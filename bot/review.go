@@ -37,6 +37,7 @@ type accessReview struct {
 	Read     time.Time              `json:"read,omitzero"` // when the reviewer's own sign-in read Items; zero: never
 	Seen     time.Time              `json:"seen,omitzero"` // when Belay itself last saw it held
 	Done     bool                   `json:"done,omitempty"`
+	Unsure   bool                   `json:"unsure,omitempty"` // it was decided, and somebody is open since: whose, could not be read
 	Over     bool                   `json:"over,omitempty"`
 	Reminded []time.Duration        `json:"reminded,omitempty"` // before the end; also those that had passed
 	Acts     []reviewAct            `json:"acts,omitempty"`     // that are not settled yet, oldest first
@@ -215,7 +216,7 @@ func (r accessReview) open() (all []pim.AccessReviewItem) {
 
 // saw takes what the reviewer's own sign-in read.
 func (r *accessReview) saw(items []pim.AccessReviewItem, at time.Time) {
-	r.Items, r.Read, r.Look = items[:min(len(items), mostItems)], at, time.Time{}
+	r.Items, r.Read, r.Look, r.Unsure = items[:min(len(items), mostItems)], at, time.Time{}, false
 	r.Done = !slices.ContainsFunc(r.Items, func(i pim.AccessReviewItem) bool { return i.Verdict == pim.VerdictNotReviewed })
 }
 

@@ -68,7 +68,7 @@ func (r accessReview) facts() []Fact {
 		all = append(all, Fact{Name: "Access to", Value: of})
 	}
 	all = append(all, Fact{Name: "Ends", At: r.Round.End})
-	if !r.Read.IsZero() {
+	if !r.Read.IsZero() && !r.Unsure {
 		all = append(all, Fact{Name: "Left for you", Value: fmt.Sprintf("%d of %d", len(r.open()), len(r.Items))})
 	}
 	return all
@@ -92,6 +92,8 @@ func reviewCard(r accessReview) Card {
 		c.Tone, c.Text = Good, sayReviewDone
 	case r.Round.Staged:
 		c.Text = sayReviewStaged
+	case r.Unsure:
+		c.Text = sayReviewUnsure
 	}
 	return c
 }
@@ -99,7 +101,7 @@ func reviewCard(r accessReview) Card {
 func reminderCard(r accessReview) Card {
 	c := reviewCard(r)
 	switch {
-	case !r.Over && !r.Done && r.Round.Staged:
+	case !r.Over && !r.Done && (r.Round.Staged || r.Unsure):
 		c.Title = sayReminderTitle(r)
 	case !r.Over && !r.Done:
 		c.Title, c.Text = sayReminderTitle(r), sayReminder

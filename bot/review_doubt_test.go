@@ -396,3 +396,21 @@ func TestASignInServesAllReviewActsThatWaited(t *testing.T) {
 		t.Errorf("live %t, %v; sent %q", live, err, r.Sent())
 	}
 }
+
+// What was decided is not said to be when somebody is open again and whose that is cannot be
+// read, because the reviewer's sign-in has ended.
+func TestDecidedIsNotSaidOfWhatCannotBeRead(t *testing.T) {
+	w, r := reviewWorld(t, nil)
+	w.found()
+	for _, id := range []string{"i1", "i2", "i3"} {
+		r.Portal("oid-carol", id, pim.VerdictDeny)
+	}
+	w.seesLater(5*time.Minute, w.teams, "chat-bob", "Access review: Who", "Everybody is decided")
+	w.ms.SetLive("oid-bob", false)
+	r.Portal("oid-carol", "i1", pim.VerdictNotReviewed)
+	w.seesLater(5*time.Minute, w.teams, "chat-bob", "Access review: Who", "Some may still be open for you")
+	w.ms.SetLive("oid-bob", true)
+	w.seesLater(5*time.Minute, w.teams, "chat-bob", "Access review: Who", "Left for you: 1 of 3")
+	r.Portal("oid-carol", "i1", pim.VerdictDeny)
+	w.seesLater(5*time.Minute, w.teams, "chat-bob", "Access review: Who", "Everybody is decided")
+}

@@ -233,7 +233,7 @@ func (b *Bot) foundReview(ctx context.Context, id string, who pim.Principal, rou
 		r := b.begunReview(before, who, round, now)
 		r.Told, r.Over, r.Seen = true, false, now
 		r.Done = !round.Open || r.Done && !r.Read.IsZero()
-		if round.Open {
+		if r.Unsure = r.Unsure && round.Open; round.Open {
 			r.Look = now // with the reviewer's own sign-in, if there is one
 		}
 		return b.putReview(tx, before, r, now)

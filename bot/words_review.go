@@ -23,6 +23,7 @@ const (
 	sayReviewsBlind     = "Microsoft does not let your account decide here. Use the My Access portal, or ask your administrator which role it takes."
 	sayReviewWaits      = "Microsoft asks you who is to keep this access. Decide here, person by person or several at once; it is recorded as your own decision."
 	sayReviewStaged     = "This review is held in stages, which cannot be answered here. Decide in the My Access portal."
+	sayReviewUnsure     = "Some may still be open for you. Open the review to see."
 	sayReminder         = "You have not decided about everybody yet. What nobody decides is treated as the review's settings say, which may take access away."
 	sayReviewDone       = "Everybody is decided. You can change that until the review ends."
 	sayReviewOver       = "The review has ended, so nothing can be decided any more. Ask its owner, or an administrator, if something has to be changed."
