@@ -240,7 +240,7 @@ func severalForm(r accessReview, values, problems map[string]string) Reply {
 	for _, i := range open[:min(len(open), itemsPicked)] {
 		people.Options = append(people.Options, Option{Value: i.ID, Label: cut(personText(i.Principal), 75), Hint: cut(sayRecommends(i.Recommend), 75)})
 	}
-	verdict := Field{Name: fieldVerdict, Label: "Decision", Kind: Choice, Required: true, Value: values[fieldVerdict]}
+	verdict := Field{Name: fieldVerdict, Label: "Decision", Kind: Choice, Required: true, Value: values[fieldVerdict], Error: problems[fieldVerdict]}
 	for _, v := range []Verb{VerbKeepAccess, VerbRemoveAccess, VerbCannotTell} {
 		verdict.Options = append(verdict.Options, Option{Value: string(v), Label: sayVerdictButton(v)})
 	}

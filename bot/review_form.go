@@ -54,7 +54,11 @@ func (b *Bot) submitReview(ctx context.Context, in Inbound, a actor, s Submit) (
 			return acceptForm(r, cut(why, maxReason), long)
 		}
 	case VerbSeveral:
-		verdict, problems := verdictOf(Verb(s.Values[fieldVerdict])), map[string]string{}
+		said, problems := Verb(s.Values[fieldVerdict]), map[string]string{}
+		if said != VerbKeepAccess && said != VerbRemoveAccess && said != VerbCannotTell {
+			problems[fieldVerdict] = sayPickVerdict
+		}
+		verdict := verdictOf(said)
 		open, picked := r.open(), strings.Split(s.Values[fieldPeople], ",")
 		for _, i := range open {
 			if slices.Contains(picked, i.ID) {

@@ -191,6 +191,11 @@ func TestSeveralPeopleAtOnce(t *testing.T) {
 	if f := send(map[string]string{"verdict": "keep-access", "people": ""}).Form; f == nil || f.Fields[0].Error == "" || f.Fields[2].Error == "" {
 		t.Errorf("nobody, and no reason: %+v", f)
 	}
+	for _, verdict := range []string{"", "erase"} {
+		if f := send(map[string]string{"verdict": verdict, "people": "i1"}).Form; f == nil || f.Fields[1].Error == "" {
+			t.Errorf("the decision %q: %+v", verdict, f)
+		}
+	}
 	send(map[string]string{"verdict": "remove-access", "people": "i1,i3,forged"})
 	w.sees(w.teams, "chat-bob", "Recorded in Entra", "Remove: Ann Able, Cid Cole")
 	if !slices.Equal(r.Sent(), []string{"oid-bob Deny i1", "oid-bob Deny i3"}) {

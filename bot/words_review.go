@@ -35,6 +35,7 @@ const (
 	sayNotYourReview    = "Not you? Open the review and decide anew before it ends, end your sign-in with /elevate unlink, and tell your security team."
 	sayWhyReview        = "It is kept with the decision, for auditors."
 	sayWhyKeep          = "This review wants to know why somebody keeps the access."
+	sayPickVerdict      = "Choose one of these."
 	sayPickPeople       = "Choose at least one person."
 	sayListChanged      = "The list has changed meanwhile. Look at it again before you send it."
 
