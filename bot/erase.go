@@ -15,7 +15,7 @@ const erasePage = 200
 // Erased is what an erasure did.
 type Erased struct {
 	Requests int // requests that lost texts
-	Open     int // requests that still run, and keep their texts until they are over
+	Open     int // requests, and access reviews, that still run, and keep their texts until they are over
 }
 
 // Whose says whose texts are erased: those of a person, or those of one request.
@@ -34,13 +34,14 @@ var errUnchanged = errors.New("bot: nothing to erase")
 
 // Erase drops what people wrote from finished requests: what a person wrote as a
 // requester or an approver, what others wrote to that person's requests, what that
-// person saved, why they muted something, what alerts count of them, and from where they sign in. record, when not
+// person saved, their names and reasons in access reviews, why they muted something, what alerts count of them, and from where they sign in. record, when not
 // nil, is appended in the first transaction that drops something. Cards that were shown stay
 // as they are.
 func (b *Bot) Erase(ctx context.Context, whose Whose, record *trail.Event) (done Erased, err error) {
 	for from, more := "", true; more; {
 		var page Erased
 		var next string
+		waits := 0 // reviews with decisions that are on their way
 		err := b.o.Store.Update(ctx, func(tx store.Tx) (err error) {
 			saved := false
 			if from == "" && whose.Person != "" {
@@ -51,7 +52,12 @@ func (b *Bot) Erase(ctx context.Context, whose Whose, record *trail.Event) (done
 				if err = errors.Join(merr, cerr, perr, err); err != nil {
 					return err
 				}
-				saved = saved || muted || counted || placed
+				reviewed, open, rerr := b.eraseReviews(tx, whose)
+				if rerr != nil {
+					return rerr
+				}
+				waits = open
+				saved = saved || muted || counted || placed || reviewed
 			}
 			if page, next, err = b.erasePage(tx, from, whose); err != nil {
 				return err
@@ -70,7 +76,7 @@ func (b *Bot) Erase(ctx context.Context, whose Whose, record *trail.Event) (done
 		if err == nil {
 			record = nil
 		}
-		done.Requests, done.Open = done.Requests+page.Requests, done.Open+page.Open
+		done.Requests, done.Open = done.Requests+page.Requests, done.Open+page.Open+waits
 		from, more = next, next != ""
 	}
 	return done, nil

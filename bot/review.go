@@ -88,10 +88,11 @@ type reviewOutcome string
 const (
 	reviewRecorded  reviewOutcome = "recorded" // Microsoft was read to hold it
 	reviewRefused   reviewOutcome = "refused"
-	reviewLost      reviewOutcome = "lost"      // whether Microsoft has it could not be seen
-	reviewLapsed    reviewOutcome = "lapsed"    // nobody signed in for it in time
-	reviewWithdrawn reviewOutcome = "withdrawn" // the reviewer's link ended before it was sent
-	reviewReplaced  reviewOutcome = "replaced"  // the reviewer said it anew before it was sent
+	reviewLost      reviewOutcome = "lost"       // whether Microsoft has it could not be seen
+	reviewLapsed    reviewOutcome = "lapsed"     // nobody signed in for it in time
+	reviewWithdrawn reviewOutcome = "withdrawn"  // the reviewer's link ended before it was sent
+	reviewTurnedOff reviewOutcome = "turned-off" // reviews were turned off before it was sent
+	reviewReplaced  reviewOutcome = "replaced"   // the reviewer said it anew before it was sent
 )
 
 // The buckets of access reviews. Keys hold no personal identifier.

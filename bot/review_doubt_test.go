@@ -414,3 +414,66 @@ func TestDecidedIsNotSaidOfWhatCannotBeRead(t *testing.T) {
 	r.Portal("oid-carol", "i1", pim.VerdictDeny)
 	w.seesLater(5*time.Minute, w.teams, "chat-bob", "Access review: Who", "Everybody is decided")
 }
+
+// Turned off, nothing stays on its way, and what ended long ago is forgotten all the same.
+func TestReviewsThatWereTurnedOffAreForgotten(t *testing.T) {
+	w, r := reviewWorld(t, nil)
+	w.found()
+	_, cards := w.opens("bob")
+	w.ms.SetLive("oid-bob", false)
+	w.reviewer("bob", cards["Ann"], "Keep")
+	w.sees(w.teams, "chat-bob", "Sign in to finish", "Keep: Ann Able")
+	w.stop()
+	w.change = nil
+	w.start()
+	w.seesLater(5*time.Minute, w.teams, "chat-bob", "Not recorded", "not answered here any more")
+	kept := func() (n int) {
+		if err := store.Seal(w.disk, w.keys).View(t.Context(), func(tx store.Tx) error {
+			n = 0
+			return tx.Scan("access-reviews", nil, nil, func([]byte, []byte) error { n++; return nil })
+		}); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	if kept() == 0 {
+		t.Fatal("nothing is kept")
+	}
+	w.passes(24*time.Hour, func() bool { return kept() == 0 })
+	if len(r.Sent()) != 0 {
+		t.Errorf("sent %q", r.Sent())
+	}
+}
+
+// An erasure reaches the names in reviews that are over, and says what still runs.
+func TestAnErasureReachesReviews(t *testing.T) {
+	w, r := reviewWorld(t, nil)
+	w.found()
+	w.opens("bob")
+	w.opens("carol")
+	named := func() (n int) {
+		if err := store.Seal(w.disk, w.keys).View(t.Context(), func(tx store.Tx) error {
+			n = 0
+			return tx.Scan("access-reviews", nil, nil, func(_, v []byte) error { n += strings.Count(string(v), "Ann Able"); return nil })
+		}); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	erase := func() bot.Erased {
+		done, err := w.bot.Erase(t.Context(), bot.Whose{Person: "oid-i1"}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return done
+	}
+	if done := erase(); done.Open != 2 || named() != 2 {
+		t.Errorf("while they are held: %+v, named %d times", done, named())
+	}
+	r.Stop()
+	w.seesLater(5*time.Minute, w.teams, "chat-bob", "Access review: Who", "The review has ended")
+	w.seesLater(5*time.Minute, w.slack, "D-carol", "Access review: Who", "The review has ended")
+	if done := erase(); done.Open != 0 || named() != 0 {
+		t.Errorf("when they are over: %+v, named %d times", done, named())
+	}
+}

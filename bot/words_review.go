@@ -238,6 +238,8 @@ func sayNoDecision(d reviewDecision) string {
 		return "You did not sign in within 10 minutes, so nothing was sent. Open the review and decide again."
 	case reviewWithdrawn:
 		return "Your sign-in was ended before it was sent. Link again with /elevate link, and decide again."
+	case reviewTurnedOff:
+		return "Access reviews are not answered here any more, so nothing was sent. Decide in the My Access portal."
 	case reviewReplaced:
 		return "You decided anew before this was sent, so only that counts."
 	case reviewLost:
