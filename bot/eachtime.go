@@ -29,7 +29,7 @@ func (b *Bot) spend(tx store.Tx, before, after Request) error {
 		if i.open() || known && !was.open() {
 			continue
 		}
-		more, err := b.underWay(tx, i.By.ID)
+		more, err := b.underWay(tx, i.By.ID, accessReview{})
 		if err != nil || more {
 			return err
 		}
@@ -40,8 +40,21 @@ func (b *Bot) spend(tx store.Tx, before, after Request) error {
 	return nil
 }
 
-// underWay says that something of a person's is under way that waits for no sign-in.
-func (b *Bot) underWay(tx store.Tx, principal string) (bool, error) {
+// underWay says that something of a person's is under way that waits for no sign-in. A review
+// that is about to be kept counts as it will be.
+func (b *Bot) underWay(tx store.Tx, principal string, next accessReview) (bool, error) {
+	reviews, err := b.reviewsOf(tx, principal)
+	if err != nil {
+		return false, err
+	}
+	for _, r := range reviews {
+		if r.ID == next.ID {
+			r = next
+		}
+		if slices.ContainsFunc(r.Acts, func(a reviewAct) bool { return !a.settled() && a.State != IntentWaiting }) {
+			return true, nil
+		}
+	}
 	for _, p := range []part{partAsks, partDecides} {
 		all, err := b.docs.of(tx, principal, p)
 		if err != nil {

@@ -15,7 +15,7 @@ const erasePage = 200
 // Erased is what an erasure did.
 type Erased struct {
 	Requests int // requests that lost texts
-	Open     int // requests that still run, and keep their texts until they are over
+	Open     int // requests, and access reviews, that still run, and keep their texts until they are over
 }
 
 // Whose says whose texts are erased: those of a person, or those of one request.
@@ -34,14 +34,16 @@ var errUnchanged = errors.New("bot: nothing to erase")
 
 // Erase drops what people wrote from finished requests: what a person wrote as a
 // requester or an approver, what others wrote to that person's requests, what that
-// person saved, why they muted something, what alerts count of them, from where they sign in, in
-// alerts too, and what drift calls them. record, when not nil, is appended in the first transaction that drops
-// something. Other cards that were shown stay as they are.
+// person saved, their names and reasons in access reviews, why they muted something, what
+// alerts count of them, from where they sign in, in alerts too, and what drift calls them.
+// record, when not nil, is appended in the first transaction that drops something. Other
+// cards that were shown stay as they are.
 func (b *Bot) Erase(ctx context.Context, whose Whose, record *trail.Event) (done Erased, err error) {
 	at := b.o.Now().UTC()
 	for from, more := "", true; more; {
 		var page Erased
 		var next string
+		waits := 0 // reviews with decisions that are on their way
 		err := b.o.Store.Update(ctx, func(tx store.Tx) (err error) {
 			saved := false
 			if from == "" && whose.Person != "" {
@@ -54,7 +56,12 @@ func (b *Bot) Erase(ctx context.Context, whose Whose, record *trail.Event) (done
 				if err = errors.Join(merr, cerr, perr, serr, derr, err); err != nil {
 					return err
 				}
-				saved = saved || muted || counted || placed || signed || called
+				reviewed, open, rerr := b.eraseReviews(tx, whose)
+				if rerr != nil {
+					return rerr
+				}
+				waits = open
+				saved = saved || muted || counted || placed || signed || called || reviewed
 			}
 			if page, next, err = b.erasePage(tx, from, whose); err != nil {
 				return err
@@ -73,7 +80,7 @@ func (b *Bot) Erase(ctx context.Context, whose Whose, record *trail.Event) (done
 		if err == nil {
 			record = nil
 		}
-		done.Requests, done.Open = done.Requests+page.Requests, done.Open+page.Open
+		done.Requests, done.Open = done.Requests+page.Requests, done.Open+page.Open+waits
 		from, more = next, next != ""
 	}
 	return done, nil

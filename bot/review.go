@@ -13,8 +13,9 @@ import (
 
 // AccessReviews reads and decides Microsoft's access reviews. Errors are *pim.Error.
 type AccessReviews interface {
-	// Running lists the reviews that are held now, and who is asked, as Belay itself.
-	Running(ctx context.Context) ([]pim.AccessReviewRound, error)
+	// Running lists the reviews that are held now, and who is asked, as Belay itself. It
+	// reads a part of them, from where an earlier one ended.
+	Running(ctx context.Context, from string) (pim.AccessReviewLook, error)
 	// Waiting lists those in which person is to decide, with their token.
 	Waiting(ctx context.Context, person string) ([]pim.AccessReviewRound, error)
 	// Items lists whom person is to decide about, with their token.
@@ -34,7 +35,9 @@ type accessReview struct {
 	Told     bool                   `json:"told,omitempty"` // the reviewer has the message that it waits
 	Items    []pim.AccessReviewItem `json:"items,omitempty"`
 	Read     time.Time              `json:"read,omitzero"` // when the reviewer's own sign-in read Items; zero: never
+	Seen     time.Time              `json:"seen,omitzero"` // when Belay itself last saw it held
 	Done     bool                   `json:"done,omitempty"`
+	Unsure   bool                   `json:"unsure,omitempty"` // it was decided, and somebody is open since: whose, could not be read
 	Over     bool                   `json:"over,omitempty"`
 	Reminded []time.Duration        `json:"reminded,omitempty"` // before the end; also those that had passed
 	Acts     []reviewAct            `json:"acts,omitempty"`     // that are not settled yet, oldest first
@@ -85,9 +88,11 @@ type reviewOutcome string
 const (
 	reviewRecorded  reviewOutcome = "recorded" // Microsoft was read to hold it
 	reviewRefused   reviewOutcome = "refused"
-	reviewLost      reviewOutcome = "lost"      // whether Microsoft has it could not be seen
-	reviewLapsed    reviewOutcome = "lapsed"    // nobody signed in for it in time
-	reviewWithdrawn reviewOutcome = "withdrawn" // the reviewer's link ended before it was sent
+	reviewLost      reviewOutcome = "lost"       // whether Microsoft has it could not be seen
+	reviewLapsed    reviewOutcome = "lapsed"     // nobody signed in for it in time
+	reviewWithdrawn reviewOutcome = "withdrawn"  // the reviewer's link ended before it was sent
+	reviewTurnedOff reviewOutcome = "turned-off" // reviews were turned off before it was sent
+	reviewReplaced  reviewOutcome = "replaced"   // the reviewer said it anew before it was sent
 )
 
 // The buckets of access reviews. Keys hold no personal identifier.
@@ -186,10 +191,24 @@ func (r accessReview) owed(item string) (reviewAct, reviewDecision, bool) {
 	return reviewAct{}, reviewDecision{}, false
 }
 
+// owing are the items, in lower case, that have a decision on its way.
+func (r accessReview) owing() map[string]bool {
+	all := map[string]bool{}
+	for _, a := range r.Acts {
+		for _, d := range a.Decisions {
+			if d.Outcome == "" {
+				all[strings.ToLower(d.Item)] = true
+			}
+		}
+	}
+	return all
+}
+
 // open are the items that nobody has decided about and no act is under way for.
 func (r accessReview) open() (all []pim.AccessReviewItem) {
+	owing := r.owing()
 	for _, i := range r.Items {
-		if _, _, owed := r.owed(i.ID); !owed && i.Verdict == pim.VerdictNotReviewed {
+		if i.Verdict == pim.VerdictNotReviewed && !owing[strings.ToLower(i.ID)] {
 			all = append(all, i)
 		}
 	}
@@ -198,7 +217,7 @@ func (r accessReview) open() (all []pim.AccessReviewItem) {
 
 // saw takes what the reviewer's own sign-in read.
 func (r *accessReview) saw(items []pim.AccessReviewItem, at time.Time) {
-	r.Items, r.Read, r.Look = items[:min(len(items), mostItems)], at, time.Time{}
+	r.Items, r.Read, r.Look, r.Unsure = items[:min(len(items), mostItems)], at, time.Time{}, false
 	r.Done = !slices.ContainsFunc(r.Items, func(i pim.AccessReviewItem) bool { return i.Verdict == pim.VerdictNotReviewed })
 }
 
@@ -210,6 +229,11 @@ func seenOf(i pim.AccessReviewItem) reviewSeen {
 	return reviewSeen{Verdict: i.Verdict, By: strings.ToLower(i.By.ID), At: i.Reviewed}
 }
 
+// digest names it in a button.
+func (s reviewSeen) digest() string {
+	return hashed(string(s.Verdict) + "/" + s.By + "/" + s.At.UTC().Format(time.RFC3339Nano))[:8]
+}
+
 func (s reviewSeen) is(o reviewSeen) bool {
 	return s.Verdict == o.Verdict && s.By == o.By && s.At.Equal(o.At)
 }
@@ -219,14 +243,21 @@ func (d reviewDecision) is(i pim.AccessReviewItem, by string) bool {
 	return i.Verdict == d.Verdict && strings.EqualFold(i.By.ID, by)
 }
 
+// unsent says that it is still to be sent.
+func (d reviewDecision) unsent() bool { return d.Outcome == "" && d.SentAt.IsZero() && !d.Taken }
+
 // end settles a decision.
 func (d *reviewDecision) end(o reviewOutcome, why *Refusal) { d.Outcome, d.Refusal, d.Why = o, why, "" }
 
 // compare settles the decisions of an act that are settled by what Microsoft holds.
 func (a *reviewAct) compare(r accessReview, now time.Time) {
+	held := make(map[string]pim.AccessReviewItem, len(r.Items))
+	for _, i := range r.Items {
+		held[strings.ToLower(i.ID)] = i
+	}
 	for n := range a.Decisions {
 		d := &a.Decisions[n]
-		i, there := r.item(d.Item)
+		i, there := held[strings.ToLower(d.Item)]
 		switch {
 		case d.Outcome != "":
 		case !there:

@@ -38,21 +38,8 @@ func (b *Bot) runAct(id string) reviewStep {
 		if a, _ = r.act(id); a.State != IntentReady || a.settled() {
 			return r, nil
 		}
-		sent := 0
-		for _, d := range a.Decisions {
-			if d.Outcome != "" || d.Taken || sent == actsAtOnce {
-				continue
-			}
-			sent++
-			if r, err = b.sendDecision(ctx, r, id, d.Item); err != nil {
-				return r, err
-			}
-			if now, _ := r.act(id); now.State != IntentReady || b.o.Now().Before(now.NotBefore) {
-				return r, nil
-			}
-		}
-		if sent > 0 {
-			return r, nil // the next step reads what Microsoft holds
+		if slices.ContainsFunc(a.Decisions, reviewDecision.unsent) {
+			return b.sendDecisions(ctx, r, id) // the next step reads what Microsoft holds
 		}
 		return b.changeAct(ctx, r.ID, id, func(_ *accessReview, a *reviewAct, now time.Time) { a.unseen(now) })
 	}
@@ -79,50 +66,99 @@ func (b *Bot) presentFor(r accessReview, a reviewAct) error {
 	return &pim.Error{Op: "decide access", Code: pim.CodeNotFresh}
 }
 
-// sendDecision sends one decision, and is the only place that does.
-func (b *Bot) sendDecision(ctx context.Context, r accessReview, act, item string) (accessReview, error) {
-	a, _ := r.act(act)
-	if err := b.presentFor(r, a); err != nil {
+// sendDecisions sends some decisions of an act, and is the only place that does. That they
+// are sent is recorded before the first, and what was answered after the last.
+func (b *Bot) sendDecisions(ctx context.Context, r accessReview, act string) (accessReview, error) {
+	before, _ := r.act(act)
+	if err := b.presentFor(r, before); err != nil {
 		return b.reviewSignIn(ctx, r, act, err)
 	}
-	find := func(a *reviewAct) *reviewDecision {
-		n := slices.IndexFunc(a.Decisions, func(d reviewDecision) bool { return d.Item == item })
-		return &a.Decisions[n]
-	}
-	var d reviewDecision
+	var batch []reviewDecision
 	r, err := b.changeAct(ctx, r.ID, act, func(_ *accessReview, a *reviewAct, now time.Time) {
-		if d = *find(a); d.Outcome == "" {
-			find(a).SentAt = now
-			d = *find(a)
+		batch = nil
+		for n := range a.Decisions {
+			if d := &a.Decisions[n]; a.State == IntentReady && d.unsent() && len(batch) < actsAtOnce {
+				d.SentAt = now
+				batch = append(batch, *d)
+			}
 		}
 	})
-	if err != nil || d.Outcome != "" || d.SentAt.IsZero() {
+	if err != nil || len(batch) == 0 {
 		return r, err
 	}
-	cctx, cancel := context.WithTimeout(ctx, callTime)
-	err = b.o.AccessReviews.Decide(cctx, a.By.ID, pim.AccessReviewDecision{AccessReviewRef: r.Round.AccessReviewRef, Item: item, Verdict: d.Verdict, Why: d.Why})
-	cancel()
-	var no *pim.Error
-	if err != nil && !errors.As(err, &no) {
+	a, _ := r.act(act)
+	answers := map[string]error{} // nil: Microsoft took it
+	var stop error
+	for _, d := range batch {
+		if stop = b.presentFor(r, a); stop != nil || r.Lease.Until.Sub(b.o.Now()) < callTime {
+			break // what is not in answers was not sent
+		}
+		stop = b.decideAccess(ctx, r, a, d)
+		no, failed := errors.AsType[*pim.Error](stop)
+		if !failed || refusesDecision(no) || no.Ambiguous {
+			answers[d.Item] = stop
+		}
+		if failed && !refusesDecision(no) { // if it is ambiguous, what became of it is read first
+			break
+		}
+		stop = nil
+	}
+	r, err = b.changeAct(ctx, r.ID, act, func(_ *accessReview, a *reviewAct, _ time.Time) { a.answered(batch, answers) })
+	if err != nil || stop == nil {
+		return r, err
+	}
+	if no, ok := errors.AsType[*pim.Error](stop); ok && no.Ambiguous {
+		return b.delayAct(ctx, r, act, no)
+	}
+	return b.actFailed(ctx, r, act, stop)
+}
+
+// answered records what Microsoft said to the decisions of a batch.
+func (a *reviewAct) answered(batch []reviewDecision, answers map[string]error) {
+	ours := map[string]bool{}
+	for _, d := range batch {
+		ours[d.Item] = true
+	}
+	for n := range a.Decisions {
+		d := &a.Decisions[n]
+		if !ours[d.Item] || d.Outcome != "" {
+			continue
+		}
+		err, heard := answers[d.Item]
+		no, failed := errors.AsType[*pim.Error](err)
+		switch {
+		case !heard:
+			d.SentAt = time.Time{}
+		case !failed:
+			d.Taken = true
+		case !no.Ambiguous:
+			why := refusal(no)
+			d.end(reviewRefused, &why)
+		}
+	}
+}
+
+// decideAccess makes one call. Its error is a *pim.Error.
+func (b *Bot) decideAccess(ctx context.Context, r accessReview, a reviewAct, d reviewDecision) error {
+	ctx, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
+	err := b.o.AccessReviews.Decide(ctx, a.By.ID, pim.AccessReviewDecision{AccessReviewRef: r.Round.AccessReviewRef, Item: d.Item, Verdict: d.Verdict, Why: d.Why})
+	if err == nil {
+		return nil
+	}
+	no, ok := errors.AsType[*pim.Error](err)
+	if !ok {
 		no = &pim.Error{Op: "decide access", Code: pim.CodeUnavailable, Ambiguous: true, Err: err}
 	}
-	switch {
-	case err == nil:
-		return b.changeAct(ctx, r.ID, act, func(_ *accessReview, a *reviewAct, _ time.Time) { find(a).Taken = true })
-	case no.Ambiguous: // what became of it is read, and nothing is sent before that
-		return b.delayAct(ctx, r, act, no)
-	case no.Temporary(), no.Code == pim.CodeSignIn, no.Code == pim.CodeStepUp:
-		r, err = b.changeAct(ctx, r.ID, act, func(_ *accessReview, a *reviewAct, _ time.Time) { find(a).SentAt = time.Time{} })
-		if err != nil {
-			return r, err
-		}
-		return b.actFailed(ctx, r, act, no)
+	if refusesDecision(no) {
+		b.o.Log.WarnContext(ctx, "a decision of an access review was refused", "principal", a.By.ID, "code", no.Code, "graph_request_id", no.RequestID)
 	}
-	b.o.Log.WarnContext(ctx, "a decision of an access review was refused", "principal", a.By.ID, "code", no.Code, "graph_request_id", no.RequestID)
-	return b.changeAct(ctx, r.ID, act, func(_ *accessReview, a *reviewAct, _ time.Time) {
-		why := refusal(no)
-		find(a).end(reviewRefused, &why)
-	})
+	return no
+}
+
+// refusesDecision says that an answer is a no to this decision, and to no other.
+func refusesDecision(no *pim.Error) bool {
+	return !no.Ambiguous && !no.Temporary() && no.Code != pim.CodeSignIn && no.Code != pim.CodeStepUp
 }
 
 func (b *Bot) reviewItems(ctx context.Context, person string, r accessReview) ([]pim.AccessReviewItem, error) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/belaybot/belay/pim"
@@ -67,7 +68,7 @@ func (r accessReview) facts() []Fact {
 		all = append(all, Fact{Name: "Access to", Value: of})
 	}
 	all = append(all, Fact{Name: "Ends", At: r.Round.End})
-	if !r.Read.IsZero() {
+	if !r.Read.IsZero() && !r.Unsure {
 		all = append(all, Fact{Name: "Left for you", Value: fmt.Sprintf("%d of %d", len(r.open()), len(r.Items))})
 	}
 	return all
@@ -75,7 +76,7 @@ func (r accessReview) facts() []Fact {
 
 // opened are the buttons of a review that can still be decided.
 func (r accessReview) actions() []Action {
-	if r.Over {
+	if r.Over || r.Round.Staged {
 		return nil
 	}
 	return []Action{{Label: "Open", Style: Primary, Verb: VerbReviews, ID: r.ID}}
@@ -89,21 +90,31 @@ func reviewCard(r accessReview) Card {
 		c.Tone, c.Text = Neutral, sayReviewOver
 	case r.Done:
 		c.Tone, c.Text = Good, sayReviewDone
+	case r.Round.Staged:
+		c.Text = sayReviewStaged
+	case r.Unsure:
+		c.Text = sayReviewUnsure
 	}
 	return c
 }
 
 func reminderCard(r accessReview) Card {
 	c := reviewCard(r)
-	if !r.Over && !r.Done {
+	switch {
+	case !r.Over && !r.Done && (r.Round.Staged || r.Unsure):
+		c.Title = sayReminderTitle(r)
+	case !r.Over && !r.Done:
 		c.Title, c.Text = sayReminderTitle(r), sayReminder
 	}
 	return c
 }
 
-// reviewList is the answer to /elevate reviews.
-func reviewList(all []accessReview, more int) Reply {
-	c := Card{Title: titleReviews, Text: sayReviewsWait(len(all)+more, more)}
+// reviewList is the answer to /elevate reviews: of some, the next is the first that is left out.
+func reviewList(all []accessReview, of, next int) Reply {
+	c := Card{Title: titleReviews, Text: sayReviewsWait(of, of-next)}
+	if next < of {
+		c.Actions = []Action{{Label: "More", Verb: VerbReviews, ID: moreReviews + "/" + strconv.Itoa(next)}}
+	}
 	reply := Reply{Card: &c}
 	for _, r := range all {
 		reply.More = append(reply.More, reviewCard(r))
@@ -114,13 +125,23 @@ func reviewList(all []accessReview, more int) Reply {
 // reviewPage shows some people of a review, those that are open before the others.
 func reviewPage(r accessReview, from int, now time.Time) Reply {
 	c := reviewCard(r)
-	if c.Actions = nil; r.Over || !now.Before(r.Round.End) {
+	if c.Actions = nil; r.Round.Staged {
+		return Reply{Card: &c, Replace: true}
+	}
+	if r.Over || !now.Before(r.Round.End) {
 		c.Tone, c.Text = Neutral, sayReviewOver
 		return Reply{Card: &c}
 	}
 	items := slices.Clone(r.Items)
 	open := r.open()
-	slices.SortStableFunc(items, func(a, b pim.AccessReviewItem) int { return later(r, a) - later(r, b) })
+	owing := r.owing()
+	later := func(i pim.AccessReviewItem) int { // what was decided after what was not
+		if i.Verdict != pim.VerdictNotReviewed || owing[strings.ToLower(i.ID)] {
+			return 1
+		}
+		return 0
+	}
+	slices.SortStableFunc(items, func(a, b pim.AccessReviewItem) int { return later(a) - later(b) })
 	if n := len(r.recommended()); n > 0 {
 		c.Actions = append(c.Actions, Action{Label: sayAcceptAll(n), Style: Primary, Verb: VerbAcceptAll, ID: r.ID})
 	}
@@ -142,14 +163,6 @@ func reviewPage(r accessReview, from int, now time.Time) Reply {
 	return reply
 }
 
-// later orders what was decided after what was not.
-func later(r accessReview, i pim.AccessReviewItem) int {
-	if _, _, owed := r.owed(i.ID); owed || i.Verdict != pim.VerdictNotReviewed {
-		return 1
-	}
-	return 0
-}
-
 // itemCard is one person of a review.
 func itemCard(r accessReview, i pim.AccessReviewItem) Card {
 	c := Card{Title: personText(i.Principal), Text: sayRecommends(i.Recommend)}
@@ -166,7 +179,7 @@ func itemCard(r accessReview, i pim.AccessReviewItem) Card {
 	if i.Applied {
 		return c
 	}
-	at := r.ID + "/" + i.ID
+	at := r.shownAs(i)
 	for _, v := range []Verb{VerbKeepAccess, VerbRemoveAccess, VerbCannotTell} {
 		a := Action{Label: sayVerdictFor(v, i.Principal), Verb: v, ID: at}
 		if verdict := verdictOf(v); verdict == i.Verdict {
@@ -202,7 +215,7 @@ func reasonField(why, problem string, required bool) Field {
 
 // keepForm asks why somebody keeps their access.
 func keepForm(r accessReview, i pim.AccessReviewItem, why, problem string) *Form {
-	return &Form{ID: r.ID + "/" + i.ID, Verb: VerbKeepAccess, Title: "Keep access", Submit: "Keep", Text: sayKeep(r, i),
+	return &Form{ID: r.shownAs(i), Verb: VerbKeepAccess, Title: "Keep access", Submit: "Keep", Text: sayKeep(r, i),
 		Fields: []Field{reasonField(why, problem, r.Round.Justify)}, Back: &Action{Label: "Back", Verb: VerbReviews, ID: r.ID}}
 }
 
@@ -213,7 +226,7 @@ func acceptForm(r accessReview, why, problem string) (Reply, Later) {
 	if len(want) == 0 {
 		return Reply{Card: plain(Neutral, titleReviewKnown, sayNothingRecommended)}, nil
 	}
-	return Reply{Form: &Form{ID: r.ID + "/" + shownDigest(want), Verb: VerbAcceptAll, Title: "Accept recommendations", Submit: "Decide", Text: sayRecommended(r, want),
+	return Reply{Form: &Form{ID: r.ID + "/" + r.shownDigest(want), Verb: VerbAcceptAll, Title: "Accept recommendations", Submit: "Decide", Text: sayRecommended(r, want),
 		Fields: []Field{reasonField(why, problem, r.Round.Justify && keepsAny(want))}, Back: &Action{Label: "Back", Verb: VerbReviews, ID: r.ID}}, Replace: problem != ""}, nil
 }
 
@@ -227,7 +240,7 @@ func severalForm(r accessReview, values, problems map[string]string) Reply {
 	for _, i := range open[:min(len(open), itemsPicked)] {
 		people.Options = append(people.Options, Option{Value: i.ID, Label: cut(personText(i.Principal), 75), Hint: cut(sayRecommends(i.Recommend), 75)})
 	}
-	verdict := Field{Name: fieldVerdict, Label: "Decision", Kind: Choice, Required: true, Value: values[fieldVerdict]}
+	verdict := Field{Name: fieldVerdict, Label: "Decision", Kind: Choice, Required: true, Value: values[fieldVerdict], Error: problems[fieldVerdict]}
 	for _, v := range []Verb{VerbKeepAccess, VerbRemoveAccess, VerbCannotTell} {
 		verdict.Options = append(verdict.Options, Option{Value: string(v), Label: sayVerdictButton(v)})
 	}

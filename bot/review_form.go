@@ -32,9 +32,9 @@ func (b *Bot) submitReview(ctx context.Context, in Inbound, a actor, s Submit) (
 	want := map[string]pim.Verdict{}
 	switch s.Verb {
 	case VerbKeepAccess:
-		item, there := r.item(rest)
-		if !there {
-			return Reply{Card: plain(Bad, "Nothing was done", sayItemGone), Replace: true}, nil
+		item, asShown := r.shown(rest)
+		if !asShown {
+			return b.shownAnew(r), nil
 		}
 		if why == "" && r.Round.Justify {
 			long = sayWhyKeep
@@ -44,7 +44,7 @@ func (b *Bot) submitReview(ctx context.Context, in Inbound, a actor, s Submit) (
 		}
 		want[item.ID] = pim.VerdictApprove
 	case VerbAcceptAll:
-		if want = r.recommended(); rest != shownDigest(want) {
+		if want = r.recommended(); rest != r.shownDigest(want) {
 			return acceptForm(r, cut(why, maxReason), sayListChanged)
 		}
 		if why == "" && r.Round.Justify && keepsAny(want) {
@@ -54,13 +54,20 @@ func (b *Bot) submitReview(ctx context.Context, in Inbound, a actor, s Submit) (
 			return acceptForm(r, cut(why, maxReason), long)
 		}
 	case VerbSeveral:
-		verdict, problems := verdictOf(Verb(s.Values[fieldVerdict])), map[string]string{}
-		for _, item := range strings.Split(s.Values[fieldPeople], ",") {
-			if _, there := r.item(item); there {
-				want[item] = verdict
+		said, problems := Verb(s.Values[fieldVerdict]), map[string]string{}
+		if said != VerbKeepAccess && said != VerbRemoveAccess && said != VerbCannotTell {
+			problems[fieldVerdict] = sayPickVerdict
+		}
+		verdict := verdictOf(said)
+		open, picked := r.open(), strings.Split(s.Values[fieldPeople], ",")
+		for _, i := range open {
+			if slices.Contains(picked, i.ID) {
+				want[i.ID] = verdict
 			}
 		}
-		if len(want) == 0 {
+		if slices.ContainsFunc(r.Items, func(i pim.AccessReviewItem) bool { return want[i.ID] == "" && slices.Contains(picked, i.ID) }) {
+			problems[fieldPeople] = sayListChanged // somebody decided meanwhile
+		} else if len(want) == 0 {
 			problems[fieldPeople] = sayPickPeople
 		}
 		if why == "" && r.Round.Justify && verdict == pim.VerdictApprove {
@@ -76,15 +83,18 @@ func (b *Bot) submitReview(ctx context.Context, in Inbound, a actor, s Submit) (
 	if why == "" {
 		why = sayReviewedHere(in.User.Platform)
 	}
-	reply, later := b.wantDecisions(ctx, in, a, r.ID, want, why)
+	reply, later := b.wantDecisions(ctx, in, a, r, want, why)
 	reply.Replace = true
 	return reply, later
 }
 
-// recommended is what Microsoft recommends of those that are still open.
+// recommended is what Microsoft recommends of those that are still open: the first of them.
 func (r accessReview) recommended() map[string]pim.Verdict {
 	want := map[string]pim.Verdict{}
 	for _, i := range r.open() {
+		if len(want) == mostDecided {
+			break
+		}
 		if i.Recommend == pim.VerdictApprove || i.Recommend == pim.VerdictDeny {
 			want[i.ID] = i.Recommend
 		}
@@ -102,11 +112,25 @@ func keepsAny(want map[string]pim.Verdict) bool {
 }
 
 // shownDigest tells apart what was shown to be accepted.
-func shownDigest(want map[string]pim.Verdict) string {
+func (r accessReview) shownDigest(want map[string]pim.Verdict) string {
 	var all []string
-	for item, v := range want {
-		all = append(all, item+"="+string(v))
+	for _, i := range r.Items {
+		if v, ok := want[i.ID]; ok {
+			all = append(all, i.ID+"="+string(v)+"/"+seenOf(i).digest())
+		}
 	}
 	slices.Sort(all)
 	return hashed(strings.Join(all, ","))[:16]
+}
+
+// shownAs is how a button or a form names an item, with what was shown of it.
+func (r accessReview) shownAs(i pim.AccessReviewItem) string {
+	return r.ID + "/" + i.ID + "/" + seenOf(i).digest()
+}
+
+// shown is the item that a button or a form names, and whether it still is as it was shown.
+func (r accessReview) shown(name string) (pim.AccessReviewItem, bool) {
+	id, digest, _ := strings.Cut(name, "/")
+	i, there := r.item(id)
+	return i, there && digest == seenOf(i).digest()
 }

@@ -19,38 +19,13 @@ const (
 )
 
 // mostReviews is how many reviews one answer lists, and itemsShown how many people a page:
-// a message holds no more.
+// a message holds no more. An act is kept short, because its document is written at each step.
 const (
 	mostReviews = 8
 	itemsShown  = 5
 	itemsPicked = 100
+	mostDecided = 200 // in one act
 )
-
-// reviews answers /elevate reviews: those that wait for the person, as their own sign-in
-// reads them.
-func (b *Bot) reviews(ctx context.Context, in Inbound, a actor) (Reply, Later) {
-	if b.o.AccessReviews == nil {
-		return Reply{Card: plain(Neutral, titleReviews, sayReviewsOff)}, nil
-	}
-	if !a.live {
-		return b.offer(ctx, in, a, Ticket{})
-	}
-	return Reply{}, func(ctx context.Context) Reply {
-		rounds, err := b.o.AccessReviews.Waiting(ctx, a.ID)
-		if err != nil {
-			return b.reviewTrouble(in, err)
-		}
-		var all []accessReview
-		for _, round := range rounds[:min(len(rounds), mostReviews)] {
-			r, err := b.readReview(ctx, a, b.reviewID(a.ID, round.AccessReviewRef), round)
-			if err != nil {
-				return b.reviewTrouble(in, err)
-			}
-			all = append(all, r)
-		}
-		return reviewList(all, len(rounds)-len(all))
-	}
-}
 
 // readReview reads what a person is to decide in a review, and keeps it: the buttons of what
 // they are shown lead to any process.
@@ -90,6 +65,10 @@ func (b *Bot) reviewPress(ctx context.Context, in Inbound, a actor, p Press) (Re
 		return b.offer(ctx, in, a, Ticket{})
 	}
 	id, rest, _ := strings.Cut(p.ID, "/")
+	if p.Verb == VerbReviews && id == moreReviews {
+		from, _ := strconv.Atoi(rest)
+		return b.reviewsFrom(ctx, in, a, from)
+	}
 	var r accessReview
 	err := b.o.Store.View(ctx, func(tx store.Tx) (err error) {
 		r, err = b.theirReview(tx, a, id)
@@ -98,6 +77,8 @@ func (b *Bot) reviewPress(ctx context.Context, in Inbound, a actor, p Press) (Re
 	switch {
 	case err != nil:
 		return b.reviewRefused(ctx, in, a, p, err), nil
+	case r.Round.Staged:
+		return reviewPage(r, 0, b.o.Now()), nil
 	case p.Verb == VerbReviews:
 		return b.openReview(ctx, in, a, r, rest)
 	case r.Over || !b.o.Now().Before(r.Round.End):
@@ -107,14 +88,21 @@ func (b *Bot) reviewPress(ctx context.Context, in Inbound, a actor, p Press) (Re
 	case p.Verb == VerbSeveral:
 		return severalForm(r, nil, nil), nil
 	}
-	item, there := r.item(rest)
-	if !there {
-		return Reply{Card: plain(Bad, "Nothing was done", sayItemGone)}, nil
+	item, asShown := r.shown(rest)
+	if already := (reviewDecision{Verdict: verdictOf(p.Verb)}).is(item, a.ID); !asShown && !already {
+		return b.shownAnew(r), nil
 	}
 	if p.Verb == VerbKeepAccess && r.Round.Justify {
 		return Reply{Form: keepForm(r, item, "", "")}, nil
 	}
-	return b.wantDecisions(ctx, in, a, r.ID, map[string]pim.Verdict{item.ID: verdictOf(p.Verb)}, sayReviewedHere(in.User.Platform))
+	return b.wantDecisions(ctx, in, a, r, map[string]pim.Verdict{item.ID: verdictOf(p.Verb)}, sayReviewedHere(in.User.Platform))
+}
+
+// shownAnew answers a press or a form that was made of what is not so any more.
+func (b *Bot) shownAnew(r accessReview) Reply {
+	page := reviewPage(r, 0, b.o.Now())
+	page.Card.Note = sayChangedMeanwhile
+	return page
 }
 
 // openReview shows a page of a review, as the reviewer's own sign-in reads it now.
@@ -135,43 +123,66 @@ func (b *Bot) openReview(ctx context.Context, in Inbound, a actor, r accessRevie
 	}
 }
 
+// pressed tells what waits for a sign-in of a press. Where the person has signed in meanwhile
+// (goOn) and says all that is left of an act again, by the same chat account, it goes on.
+// Another word about somebody takes the place of the one that waits.
+func (r *accessReview) pressed(a actor, want map[string]pim.Verdict, goOn bool) (changed bool) {
+	for n := range r.Acts {
+		w := &r.Acts[n]
+		if w.State != IntentWaiting {
+			continue
+		}
+		same, mine := true, w.By.User.is(a.User)
+		for _, d := range w.Decisions {
+			same = same && (d.Outcome != "" || want[d.Item] == d.Verdict)
+		}
+		if same && mine && goOn && !w.Fresh {
+			w.State, changed = IntentReady, true
+			continue
+		}
+		for m := range w.Decisions {
+			d := &w.Decisions[m]
+			verdict, wanted := want[d.Item]
+			if again := mine && verdict == d.Verdict && (!goOn || w.Fresh); wanted && !again && d.Outcome == "" && d.SentAt.IsZero() {
+				d.end(reviewReplaced, nil)
+				changed = true
+			}
+		}
+	}
+	return changed
+}
+
 // wantDecisions records what a reviewer decides, durably before they are answered; from then
-// on it is settled. What was pressed before, or decided the same, is not recorded twice.
-func (b *Bot) wantDecisions(ctx context.Context, in Inbound, a actor, id string, want map[string]pim.Verdict, why string) (Reply, Later) {
-	act, ticket, at := b.newID(), b.newTicket(), b.o.Now().UTC()
+// on it is settled. What was pressed before, or decided the same, is not recorded twice. shown
+// is the review as the reviewer saw it.
+func (b *Bot) wantDecisions(ctx context.Context, in Inbound, a actor, shown accessReview, want map[string]pim.Verdict, why string) (Reply, Later) {
+	id, act, ticket, at := shown.ID, b.newID(), b.newTicket(), b.o.Now().UTC()
 	var made reviewAct
 	var r accessReview
-	var underWay int
 	err := b.o.Store.Update(ctx, func(tx store.Tx) error {
-		made, underWay = reviewAct{ID: act, By: a.Person, Made: at, State: IntentReady, Trace: traceOf(ctx)}, 0
+		made = reviewAct{ID: act, By: a.Person, Made: at, State: IntentReady, Trace: traceOf(ctx)}
 		before, err := b.theirReview(tx, a, id)
 		if err != nil {
 			return err
+		}
+		if before.Round.Staged {
+			return refuse(CodeInvalid, sayReviewStaged)
 		}
 		if before.Over || !at.Before(before.Round.End) {
 			return refuse(CodeInvalid, sayReviewOver)
 		}
 		r = before.clone()
-		for _, item := range r.Items { // in their order
+		changed := r.pressed(a, want, b.stands(a) && !b.reviewFresh(r))
+		owing := r.owing()
+		for _, item := range shown.Items { // in their order
 			verdict, wanted := want[item.ID]
-			if !wanted {
-				continue
-			}
 			d := reviewDecision{Item: item.ID, Of: item.Principal, Verdict: verdict, Why: why, Saw: seenOf(item)}
-			if _, _, owed := r.owed(item.ID); owed || d.is(item, a.ID) {
-				underWay++
-				continue
-			}
-			made.Decisions = append(made.Decisions, d)
-		}
-		resumed := false
-		for n := range r.Acts { // signed in meanwhile for something else: this press is the word for it
-			if w := &r.Acts[n]; w.State == IntentWaiting && !w.Fresh && b.stands(a) && underWay > 0 {
-				w.State, resumed = IntentReady, true
+			if wanted && !owing[strings.ToLower(item.ID)] && !d.is(item, a.ID) {
+				made.Decisions = append(made.Decisions, d)
 			}
 		}
 		if len(made.Decisions) == 0 {
-			if resumed {
+			if changed {
 				return b.putReview(tx, before, r, at)
 			}
 			return nil
@@ -229,7 +240,7 @@ func verdictOf(v Verb) pim.Verdict {
 // reviewTrouble explains why reviews cannot be read.
 func (b *Bot) reviewTrouble(in Inbound, err error) Reply {
 	if code := pim.CodeOf(err); code == pim.CodeForbidden {
-		b.o.Log.Warn(sayCannotSeeReviews, "permission", reviewsDecide)
+		b.o.Log.Warn("Microsoft does not let a reviewer see their access reviews", "permission", reviewsDecide)
 		return Reply{Card: plain(Bad, titleReviews, sayReviewsBlind)}
 	}
 	return b.trouble(in, err)

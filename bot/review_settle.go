@@ -16,7 +16,7 @@ type reviewStep func(ctx context.Context, r accessReview) (accessReview, error)
 // settleReview is settle for an access review.
 func (b *Bot) settleReview(ctx context.Context, id string) {
 	if b.o.AccessReviews == nil { // it was turned off
-		if err := b.drop(ctx, id); err != nil {
+		if err := b.restReview(ctx, id); err != nil {
 			b.stumble(id)
 		}
 		return
@@ -57,6 +57,37 @@ func (b *Bot) settleReview(ctx context.Context, id string) {
 		b.stumble(id)
 		b.holds(id)
 	}
+}
+
+// restReview takes back what is not sent where reviews were turned off, and forgets what ended
+// long ago. Nothing else is done with a review, until they are turned on again.
+func (b *Bot) restReview(ctx context.Context, id string) error {
+	if id == reviewScanID {
+		return b.drop(ctx, id)
+	}
+	now := b.o.Now().UTC()
+	var r accessReview
+	err := b.o.Store.Update(ctx, func(tx store.Tx) error {
+		before, err := getReview(tx, id)
+		if errors.Is(err, store.ErrNotFound) {
+			return b.docs.dropDue(tx, id)
+		}
+		if err != nil {
+			return err
+		}
+		r = before.clone()
+		for n := range r.Acts {
+			r.Acts[n].giveUp(reviewTurnedOff, nil)
+		}
+		r.Lease, r.Look, r.Over = Lease{}, time.Time{}, r.Over || !now.Before(r.Round.End)
+		return b.putReview(tx, before, r, now)
+	})
+	if err == nil && r.ID != "" && !now.Before(r.Round.End.Add(keepReview)) {
+		if _, err = b.forgetReview(ctx, r); errors.Is(err, store.ErrNotFound) {
+			err = nil
+		}
+	}
+	return err
 }
 
 // takeReview takes the lease.
@@ -150,6 +181,12 @@ func (b *Bot) reviewWake(r accessReview, now time.Time) time.Time {
 		return r.Lease.Until
 	}
 	at := r.Round.End.Add(keepReview)
+	if b.o.AccessReviews == nil && !r.Over {
+		return r.Round.End
+	}
+	if b.o.AccessReviews == nil {
+		return at
+	}
 	for _, a := range r.Acts {
 		if a.State == IntentWaiting {
 			at = soonest(at, a.Deadline)

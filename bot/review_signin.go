@@ -108,7 +108,7 @@ func (b *Bot) spendReview(tx store.Tx, r accessReview) error {
 		if !a.settled() {
 			continue
 		}
-		if more, err := b.underWay(tx, a.By.ID); err != nil || more {
+		if more, err := b.underWay(tx, a.By.ID, r); err != nil || more {
 			return err
 		}
 		if err := b.o.Grants.ForgetIn(tx, a.By.ID, forgetUsed); err != nil {

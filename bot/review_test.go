@@ -191,6 +191,11 @@ func TestSeveralPeopleAtOnce(t *testing.T) {
 	if f := send(map[string]string{"verdict": "keep-access", "people": ""}).Form; f == nil || f.Fields[0].Error == "" || f.Fields[2].Error == "" {
 		t.Errorf("nobody, and no reason: %+v", f)
 	}
+	for _, verdict := range []string{"", "erase"} {
+		if f := send(map[string]string{"verdict": verdict, "people": "i1"}).Form; f == nil || f.Fields[1].Error == "" {
+			t.Errorf("the decision %q: %+v", verdict, f)
+		}
+	}
 	send(map[string]string{"verdict": "remove-access", "people": "i1,i3,forged"})
 	w.sees(w.teams, "chat-bob", "Recorded in Entra", "Remove: Ann Able, Cid Cole")
 	if !slices.Equal(r.Sent(), []string{"oid-bob Deny i1", "oid-bob Deny i3"}) {
@@ -219,7 +224,7 @@ func TestReviewsRefuseInASentence(t *testing.T) {
 		t.Errorf("Dave, signed out: %+v", c)
 	}
 	r.Fail("waiting", &pim.Error{Op: "waiting", Code: pim.CodeForbidden, Status: 403})
-	if c := w.says("bob", bot.Command{Text: "reviews"}).Card; !strings.Contains(c.Text, "because permission AccessReview.ReadWrite.All is missing") {
+	if c := w.says("bob", bot.Command{Text: "reviews"}).Card; !strings.Contains(c.Text, "does not let your account decide here. Use the My Access portal, or ask your administrator which role it takes.") {
 		t.Errorf("without the permission: %+v", c)
 	}
 	w.advance(reviewDays)
@@ -262,5 +267,33 @@ func TestADecisionWaitsForItsReviewer(t *testing.T) {
 	w.sees(w.teams, "chat-bob", "Not recorded", "You did not sign in within 10 minutes")
 	if !slices.Equal(r.Sent(), []string{"oid-bob Approve i1"}) {
 		t.Errorf("sent %q", r.Sent())
+	}
+}
+
+// More reviews than one answer holds: what ends first comes first, and a button shows the next.
+func TestManyReviewsAreAllListed(t *testing.T) {
+	w, r := reviewWorld(t, nil)
+	r.More(10)
+	list := w.says("bob", bot.Command{Text: "reviews"})
+	if len(list.More) != 8 || list.More[0].Title != "Access review: Another 9" || len(list.Card.Actions) != 1 {
+		t.Fatalf("%s and %d", words(*list.Card), len(list.More))
+	}
+	more := w.reviewer("bob", *list.Card, "More")
+	if len(more.More) != 3 || more.More[2].Title != "Access review: Who administers users" || len(more.Card.Actions) != 0 {
+		t.Errorf("%s and %d", words(*more.Card), len(more.More))
+	}
+}
+
+// A review in stages is told of, and decided in the portal.
+func TestReviewsInStagesAreDecidedElsewhere(t *testing.T) {
+	w, r := reviewWorld(t, func(_ *bot.Options, round *pim.AccessReviewRound) { round.Staged = true })
+	w.found()
+	list := w.says("bob", bot.Command{Text: "reviews"})
+	if len(list.More) != 1 || !strings.Contains(list.More[0].Text, "Decide in the My Access portal") || len(list.More[0].Actions) != 0 {
+		t.Fatalf("%+v", list.More)
+	}
+	m := w.sees(w.teams, "chat-bob", "Access review: Who", "held in stages")
+	if len(m.Card.Actions) != 0 || len(r.Sent()) != 0 {
+		t.Errorf("%+v, sent %q", m.Card.Actions, r.Sent())
 	}
 }

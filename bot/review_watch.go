@@ -22,7 +22,7 @@ func (b *Bot) begunReview(before accessReview, who pim.Principal, round pim.Acce
 			}
 		}
 	}
-	round.Reviewers, round.Open = nil, 0
+	round.Reviewers, round.Open = nil, false
 	r.Round = round
 	return r
 }
@@ -88,6 +88,8 @@ func (b *Bot) lookReview(ctx context.Context, r accessReview) (accessReview, err
 	return b.changeReview(ctx, r.ID, func(r *accessReview, now time.Time) error {
 		if r.Look = (time.Time{}); read {
 			r.saw(items, now)
+		} else if r.Done && r.Read.Before(r.Seen) { // Belay itself saw that somebody is open
+			r.Done, r.Unsure = false, true
 		}
 		return nil
 	})

@@ -20,19 +20,22 @@ const (
 
 	sayReviewsOff       = "Access reviews are not answered here. Use the address in Microsoft's mail, or ask whoever runs Belay to turn on reviews in its configuration."
 	sayCannotSeeReviews = "cannot see access reviews, because a permission is missing"
-	sayReviewsBlind     = "Cannot see access reviews, because permission " + reviewsDecide + " is missing. Ask an administrator to consent to it for Belay's registration; until then decide in the My Access portal."
+	sayReviewsBlind     = "Microsoft does not let your account decide here. Use the My Access portal, or ask your administrator which role it takes."
 	sayReviewWaits      = "Microsoft asks you who is to keep this access. Decide here, person by person or several at once; it is recorded as your own decision."
+	sayReviewStaged     = "This review is held in stages, which cannot be answered here. Decide in the My Access portal."
+	sayReviewUnsure     = "Some may still be open for you. Open the review to see."
 	sayReminder         = "You have not decided about everybody yet. What nobody decides is treated as the review's settings say, which may take access away."
 	sayReviewDone       = "Everybody is decided. You can change that until the review ends."
 	sayReviewOver       = "The review has ended, so nothing can be decided any more. Ask its owner, or an administrator, if something has to be changed."
 	sayReviewOutdated   = "This card is outdated. Type /elevate reviews to see what waits for you."
 	sayNotReviewer      = "This review asks somebody else. Type /elevate reviews to see those that ask you."
-	sayItemGone         = "This person is not in the review any more. Open the review again to see who is."
+	sayChangedMeanwhile = "Nothing was done: somebody decided about this person meanwhile, or they are not in the review any more. This is how it stands now."
 	sayReviewKnown      = "That is decided, or on its way to Microsoft, already. Open the review again to see how it stands."
 	sayReviewInPerson   = "This role asks you to sign in again for every decision, even where you are signed in. Use the link that Belay sent to our chat within 10 minutes; what you decided is then sent by itself."
 	sayNotYourReview    = "Not you? Open the review and decide anew before it ends, end your sign-in with /elevate unlink, and tell your security team."
 	sayWhyReview        = "It is kept with the decision, for auditors."
 	sayWhyKeep          = "This review wants to know why somebody keeps the access."
+	sayPickVerdict      = "Choose one of these."
 	sayPickPeople       = "Choose at least one person."
 	sayListChanged      = "The list has changed meanwhile. Look at it again before you send it."
 
@@ -52,7 +55,7 @@ func sayReviewsWait(n, more int) string {
 	case n == 0:
 		return "No access review waits for you."
 	case more > 0:
-		return fmt.Sprintf("%d reviews wait for you; these are the first. The others are listed when these have ended.", n)
+		return fmt.Sprintf("%d reviews wait for you; these are some of them. More shows the next.", n)
 	case n == 1:
 		return "1 review waits for you."
 	}
@@ -146,7 +149,10 @@ func sayRecommended(r accessReview, want map[string]pim.Verdict) string {
 		}
 	}
 	lines := []string{sayGroup("Keep", keep), sayGroup("Remove", remove)}
-	if left := len(r.open()) - len(want); left > 0 {
+	switch left := len(r.open()) - len(want); {
+	case left > 0 && len(want) == mostDecided:
+		lines = append(lines, fmt.Sprintf("Left for later, because this is as many as one form decides: %d", left))
+	case left > 0:
 		lines = append(lines, fmt.Sprintf("Left open, because Microsoft recommends nothing: %d", left))
 	}
 	return joinLines(lines)
@@ -232,6 +238,10 @@ func sayNoDecision(d reviewDecision) string {
 		return "You did not sign in within 10 minutes, so nothing was sent. Open the review and decide again."
 	case reviewWithdrawn:
 		return "Your sign-in was ended before it was sent. Link again with /elevate link, and decide again."
+	case reviewTurnedOff:
+		return "Access reviews are not answered here any more, so nothing was sent. Decide in the My Access portal."
+	case reviewReplaced:
+		return "You decided anew before this was sent, so only that counts."
 	case reviewLost:
 		return "Microsoft did not say what became of it. Open the review to see what it holds."
 	case reviewRefused:

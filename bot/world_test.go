@@ -236,7 +236,11 @@ func (w *world) says(who string, said bot.Said) bot.Reply {
 // link binds a Slack user as the sign-in pages do.
 func (w *world) link(who string) {
 	w.t.Helper()
-	in := w.in(who, bot.Command{Text: "link"})
+	w.linkAs(w.in(who, nil), people[who])
+}
+
+func (w *world) linkAs(in bot.Inbound, p pim.Principal) {
+	w.t.Helper()
 	ctx := w.t.Context()
 	id, err := bot.NewTicketID(rand.Reader)
 	if err != nil {
@@ -262,7 +266,6 @@ func (w *world) link(who string) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	p := people[who]
 	if _, err = w.links.Complete(ctx, hop, pim.Identity{Tenant: tenant, Principal: p}, func(context.Context) error { w.ms.SetLive(p.ID, true); return nil }); err != nil {
 		w.t.Fatal(err)
 	}

@@ -42,12 +42,20 @@ type AccessReviewRound struct {
 	End        time.Time    `json:"end"`
 	Justify    bool         `json:"justify,omitempty"` // who lets somebody keep it has to say why
 	Recommends bool         `json:"recommends,omitempty"`
-	Of         []Assignment `json:"of,omitempty"` // the directory roles and groups that it looks at
+	Staged     bool         `json:"staged,omitempty"` // it is held in stages, with reviewers of their own
+	Of         []Assignment `json:"of,omitempty"`     // the directory roles and groups that it looks at
 
-	// Where it was read as Belay itself: who is asked, and how many people nobody has
-	// decided about.
+	// Where it was read as Belay itself: who is asked, and whether there is somebody whom
+	// nobody has decided about.
 	Reviewers []Principal `json:"-"`
-	Open      int         `json:"-"`
+	Open      bool        `json:"-"`
+}
+
+// AccessReviewLook is a part of a look for the reviews that are held now.
+type AccessReviewLook struct {
+	Rounds []AccessReviewRound
+	Missed int    // series and reviews that could not be read: the look is not complete
+	Next   string // from where the look goes on; empty: it is over
 }
 
 // AccessReviewItem is one person's access in a review.

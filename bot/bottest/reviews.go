@@ -26,6 +26,23 @@ type Reviews struct {
 	shown   []pim.AccessReviewItem
 	sent    []string // "person verdict name", of decisions that took effect, in order
 	looks   int
+	parts   bool
+	missed  int
+	more    int
+}
+
+// InParts has a look find nothing in its first part.
+func (r *Reviews) InParts() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.parts = true
+}
+
+// Miss has looks not be able to read n reviews, this one too; 0 ends that.
+func (r *Reviews) Miss(n int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.missed = n
 }
 
 // NewReviews is a review of a role, of these people, by these reviewers.
@@ -118,21 +135,23 @@ func (r *Reviews) reviewer(person string) bool {
 }
 
 // Running implements bot.AccessReviews.
-func (r *Reviews) Running(context.Context) ([]pim.AccessReviewRound, error) {
+func (r *Reviews) Running(_ context.Context, from string) (look pim.AccessReviewLook, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.looks++
-	if err := r.enter("running", ""); err != nil || r.over() {
-		return nil, err
+	if err := r.enter("running", ""); err != nil {
+		return look, err
+	}
+	if from == "" && r.parts { // … and there is more
+		return pim.AccessReviewLook{Next: "more"}, nil
+	}
+	if look.Missed = r.missed; r.over() || r.missed > 0 {
+		return look, nil
 	}
 	round := r.round
-	round.Open = 0
-	for _, i := range r.items {
-		if i.Verdict == pim.VerdictNotReviewed {
-			round.Open++
-		}
-	}
-	return []pim.AccessReviewRound{round}, nil
+	round.Open = slices.ContainsFunc(r.items, func(i pim.AccessReviewItem) bool { return i.Verdict == pim.VerdictNotReviewed })
+	look.Rounds = []pim.AccessReviewRound{round}
+	return look, nil
 }
 
 // Waiting implements bot.AccessReviews.
@@ -142,7 +161,21 @@ func (r *Reviews) Waiting(_ context.Context, person string) ([]pim.AccessReviewR
 	if err := r.enter("waiting", person); err != nil || r.over() || !r.reviewer(person) {
 		return nil, err
 	}
-	return []pim.AccessReviewRound{r.round}, nil
+	all := []pim.AccessReviewRound{r.round}
+	for n := range r.more {
+		another := r.round
+		another.Review, another.Name, another.End = fmt.Sprintf("more-%d", n), fmt.Sprintf("Another %d", n), another.End.Add(-time.Duration(n+1)*time.Hour)
+		all = append(all, another)
+	}
+	return all, nil
+}
+
+// More has n more reviews of the same people wait, each of which ends an hour earlier than
+// the one before.
+func (r *Reviews) More(n int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.more = n
 }
 
 // Items implements bot.AccessReviews.

@@ -3,6 +3,7 @@ package graph
 import (
 	"cmp"
 	"context"
+	"slices"
 	"strings"
 
 	abstractions "github.com/microsoft/kiota-abstractions-go"
@@ -41,6 +42,7 @@ type series struct {
 		Justify    bool `json:"justificationRequiredOnApproval"`
 		Recommends bool `json:"recommendationsEnabled"`
 	} `json:"settings"`
+	Stages []struct{} `json:"stageSettings"`
 }
 
 // round is an accessReviewInstance.
@@ -90,31 +92,61 @@ func (i item) item() pim.AccessReviewItem {
 	return out
 }
 
-// Running lists the reviews that are held now with whoever is asked, as Belay itself.
-func (a *AccessReviews) Running(ctx context.Context) ([]pim.AccessReviewRound, error) {
+// seriesAtOnce is how many series one part of a look reads.
+const seriesAtOnce = 10
+
+// Running lists the reviews that are held now with whoever is asked, as Belay itself, in
+// parts: a tenant may hold thousands. What cannot be read alone does not stop the others.
+func (a *AccessReviews) Running(ctx context.Context, from string) (look pim.AccessReviewLook, err error) {
 	k, err := a.client.itself("access reviews")
 	if err != nil {
-		return nil, err
+		return look, err
 	}
-	found, err := k.rounds(ctx, "")
-	for n := range found {
-		at := map[string]string{"series": found[n].Series, "round": found[n].Review}
-		asked, rerr := all[identity](ctx, k, k.template(abstractions.GET, roundsAt+"/{round}/contactedReviewers", at), nil)
-		if rerr != nil {
-			return nil, rerr
+	list, err := k.series(ctx, "")
+	slices.SortFunc(list, func(a, b series) int { return strings.Compare(a.ID, b.ID) })
+	list = slices.DeleteFunc(list, func(s series) bool { return s.ID <= from })
+	if len(list) > seriesAtOnce {
+		list = list[:seriesAtOnce]
+		look.Next = list[seriesAtOnce-1].ID
+	}
+	for _, s := range list {
+		found, err := k.rounds(ctx, s, "")
+		if missed(&look, err) {
+			continue
 		}
-		for _, who := range asked {
-			if plain(who.ID) {
-				found[n].Reviewers = append(found[n].Reviewers, who.principal())
+		if err != nil {
+			return pim.AccessReviewLook{}, err
+		}
+		for _, r := range found {
+			if err = k.asked(ctx, &r); err == nil {
+				look.Rounds = append(look.Rounds, r)
+			} else if !missed(&look, err) {
+				return pim.AccessReviewLook{}, err
 			}
 		}
-		open, rerr := all[item](ctx, k, k.template(abstractions.GET, itemsAt+"?%24filter=decision%20eq%20'NotReviewed'", at), nil)
-		if rerr != nil {
-			return nil, rerr
-		}
-		found[n].Open = len(open)
 	}
-	return found, err
+	return look, err
+}
+
+// asked reads who is asked in a round, and whether there is somebody left.
+func (k *call) asked(ctx context.Context, r *pim.AccessReviewRound) error {
+	at := map[string]string{"series": r.Series, "round": r.Review}
+	all, err := all[identity](ctx, k, k.template(abstractions.GET, roundsAt+"/{round}/contactedReviewers", at), nil)
+	if err != nil {
+		return err
+	}
+	for _, who := range all {
+		if plain(who.ID) {
+			r.Reviewers = append(r.Reviewers, who.principal())
+		}
+	}
+	body, err := k.send(ctx, k.template(abstractions.GET, itemsAt+"?%24filter=decision%20eq%20'NotReviewed'&%24top=1", at), nil)
+	if err != nil {
+		return err
+	}
+	left, err := one[page[item]](k, body)
+	r.Open = len(left.Value) > 0
+	return err
 }
 
 // Waiting lists the reviews that person is to decide in now, with their token.
@@ -123,45 +155,58 @@ func (a *AccessReviews) Waiting(ctx context.Context, person string) ([]pim.Acces
 	if err != nil {
 		return nil, err
 	}
-	return k.rounds(ctx, reviewing)
-}
-
-// rounds reads the rounds under way of all series; filter says whose.
-func (k *call) rounds(ctx context.Context, filter string) ([]pim.AccessReviewRound, error) {
-	list, err := all[series](ctx, k, k.template(abstractions.GET, seriesAt+filter, map[string]string{}), nil)
-	if err != nil {
-		return nil, err
-	}
+	list, err := k.series(ctx, reviewing)
 	var found []pim.AccessReviewRound
 	for _, s := range list {
-		over := s.review.review(k.client.now())
-		if !plain(s.ID) || strings.EqualFold(s.Status, "NotStarted") || strings.EqualFold(s.Status, "Completed") {
-			continue
-		}
-		rounds, err := all[round](ctx, k, k.template(abstractions.GET, roundsAt+filter+running, map[string]string{"series": s.ID}), nil)
+		rounds, err := k.rounds(ctx, s, reviewing)
 		if err != nil {
 			return nil, err
 		}
-		for _, r := range rounds {
-			if !plain(r.ID) || !strings.EqualFold(r.Status, "InProgress") {
-				continue
-			}
-			one := pim.AccessReviewRound{AccessReviewRef: pim.AccessReviewRef{Series: s.ID, Review: r.ID}, Name: s.Name, Start: r.Start.Time, End: r.End.Time,
-				Justify: s.Settings.Justify, Recommends: s.Settings.Recommends}
-			of := review{Scope: r.Scope}.review(k.client.now())
-			if len(of.Roles)+len(of.Groups) == 0 {
-				of = over
-			}
-			for _, role := range of.Roles {
-				one.Of = append(one.Of, pim.Assignment{Kind: pim.EntraRole, Role: role, Scope: "/"})
-			}
-			for _, group := range of.Groups {
-				one.Of = append(one.Of, pim.Assignment{Kind: pim.Group, Role: pim.Member, Scope: group})
-			}
-			found = append(found, one)
-		}
+		found = append(found, rounds...)
 	}
-	return found, nil
+	return found, err
+}
+
+// missed notes what is gone, or is kept from Belay, alone.
+func missed(look *pim.AccessReviewLook, err error) bool {
+	if code := pim.CodeOf(err); code != pim.CodeForbidden && code != pim.CodeNotFound {
+		return false
+	}
+	look.Missed++
+	return true
+}
+
+// series reads the series that may have a round under way; filter says whose.
+func (k *call) series(ctx context.Context, filter string) ([]series, error) {
+	list, err := all[series](ctx, k, k.template(abstractions.GET, seriesAt+filter, map[string]string{}), nil)
+	return slices.DeleteFunc(list, func(s series) bool {
+		return !plain(s.ID) || strings.EqualFold(s.Status, "NotStarted") || strings.EqualFold(s.Status, "Completed")
+	}), err
+}
+
+// rounds reads the rounds of a series that are under way; filter says whose.
+func (k *call) rounds(ctx context.Context, s series, filter string) (found []pim.AccessReviewRound, err error) {
+	over := s.review.review(k.client.now())
+	rounds, err := all[round](ctx, k, k.template(abstractions.GET, roundsAt+filter+running, map[string]string{"series": s.ID}), nil)
+	for _, r := range rounds {
+		if !plain(r.ID) || !strings.EqualFold(r.Status, "InProgress") {
+			continue
+		}
+		one := pim.AccessReviewRound{AccessReviewRef: pim.AccessReviewRef{Series: s.ID, Review: r.ID}, Name: s.Name, Start: r.Start.Time, End: r.End.Time,
+			Justify: s.Settings.Justify, Recommends: s.Settings.Recommends, Staged: len(s.Stages) > 0}
+		of := review{Scope: r.Scope}.review(k.client.now())
+		if len(of.Roles)+len(of.Groups) == 0 {
+			of = over
+		}
+		for _, role := range of.Roles {
+			one.Of = append(one.Of, pim.Assignment{Kind: pim.EntraRole, Role: role, Scope: "/"})
+		}
+		for _, group := range of.Groups {
+			one.Of = append(one.Of, pim.Assignment{Kind: pim.Group, Role: pim.Member, Scope: group})
+		}
+		found = append(found, one)
+	}
+	return found, err
 }
 
 // Items lists whom person is to decide about in a review, with their token.

@@ -1,6 +1,7 @@
 package graph_test
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -69,13 +70,14 @@ func TestAccessReviewsAreRead(t *testing.T) {
 		items[0].By.ID != simErin || items[0].Why != "in the portal" || items[0].Applied {
 		t.Errorf("after decisions: %+v, %v", items, err)
 	}
-	all, err := a.Running(t.Context())
-	if err != nil || len(all) != 1 || all[0].Open != 1 || len(all[0].Reviewers) != 2 || all[0].Reviewers[0].ID != simBob || all[0].Reviewers[0].Name != "Bob" {
+	look, err := a.Running(t.Context(), "")
+	all := look.Rounds
+	if err != nil || len(all) != 1 || !all[0].Open || len(all[0].Reviewers) != 2 || all[0].Reviewers[0].ID != simBob || all[0].Reviewers[0].Name != "Bob" {
 		t.Errorf("as Belay itself: %+v, %v", all, err)
 	}
 	w.pass(14 * 24 * time.Hour)
-	if all, err = a.Running(t.Context()); err != nil || len(all) != 0 {
-		t.Errorf("after its end: %+v, %v", all, err)
+	if look, err = a.Running(t.Context(), ""); err != nil || len(look.Rounds) != 0 {
+		t.Errorf("after its end: %+v, %v", look, err)
 	}
 }
 
@@ -117,4 +119,36 @@ func TestAccessDecisionsAreRefused(t *testing.T) {
 	w.FailNext(func(r *http.Request) bool { return strings.HasSuffix(r.URL.Path, "(on='reviewer')") }, pimtest.Refusal("Authorization_RequestDenied"))
 	_, err = a.Waiting(t.Context(), simBob)
 	w.wants("no permission", err, pim.CodeForbidden)
+}
+
+// A large tenant is looked at in parts, one item of each review is enough, and what cannot be
+// read alone does not stop the others.
+func TestALookForReviewsGoesOn(t *testing.T) {
+	w, a := reviewed(t, pimtest.Kind(), nil)
+	for n := range 12 {
+		id := fmt.Sprintf("c1000000-0000-4000-8000-0000000001%02d", n)
+		w.must(w.AddReview(pimtest.Review{ID: id, Name: "Series", Role: roleOpen, Months: 3}),
+			w.AddRound(pimtest.Round{ID: fmt.Sprintf("c2000000-0000-4000-8000-0000000001%02d", n), Review: id, Reviewers: []string{simBob}, Start: noon.Add(-time.Hour), End: noon.Add(time.Hour)}))
+	}
+	w.FailNext(func(r *http.Request) bool { return strings.HasSuffix(r.URL.Path, "/contactedReviewers") }, pimtest.Refusal("Authorization_RequestDenied"))
+	var found, missed, parts int
+	for from := ""; parts == 0 || from != ""; parts++ {
+		look, err := a.Running(t.Context(), from)
+		w.must(err)
+		found, missed, from = found+len(look.Rounds), missed+look.Missed, look.Next
+	}
+	if found != 12 || missed != 1 || parts != 2 {
+		t.Errorf("%d found, %d missed, in %d parts", found, missed, parts)
+	}
+}
+
+// A review in stages is told apart.
+func TestReviewsInStagesAreSeen(t *testing.T) {
+	for _, stages := range []int{0, 2} {
+		_, a := reviewed(t, pimtest.Kind(), func(r *pimtest.Review) { r.Stages = stages })
+		mine, err := a.Waiting(t.Context(), simBob)
+		if err != nil || len(mine) != 1 || mine[0].Staged != (stages > 0) {
+			t.Errorf("%d stages: %+v, %v", stages, mine, err)
+		}
+	}
 }

@@ -1,6 +1,7 @@
 package pimtest
 
 import (
+	"slices"
 	"strings"
 	"time"
 )
@@ -29,6 +30,7 @@ type Review struct {
 
 	NoReason bool // who lets somebody keep it need not say why
 	NoSelf   bool // nobody decides about themselves
+	Stages   int  // one after another; 0: it is not held in stages
 }
 
 // AddReview adds a series.
@@ -61,7 +63,7 @@ func listSKUs(c *call) (result, *GraphError) {
 }
 
 func reviewShape() shape {
-	return shape{typ: "accessReviewScheduleDefinition", props: []string{"id", "displayName", "status", "createdDateTime", "scope", "instanceEnumerationScope", "settings"}, options: []string{"$top"}}
+	return shape{typ: "accessReviewScheduleDefinition", props: []string{"id", "displayName", "status", "createdDateTime", "scope", "instanceEnumerationScope", "settings", "stageSettings"}, options: []string{"$top"}}
 }
 
 func reviewQuery(q string) obj {
@@ -89,6 +91,7 @@ func listReviews(c *call) (result, *GraphError) {
 			"id": r.ID, "displayName": r.Name, "status": "InProgress", "createdDateTime": nil, "instanceEnumerationScope": nil,
 			"scope": obj{"@odata.type": "#microsoft.graph.principalResourceMembershipsScope", "principalScopes": []obj{query("/users"), query("/groups")},
 				"resourceScopes": []obj{query("/roleManagement/directory/roleDefinitions/" + r.Role)}},
+			"stageSettings": slices.Repeat([]obj{{"durationInDays": 7}}, r.Stages),
 			"settings": obj{"mailNotificationsEnabled": true, "reminderNotificationsEnabled": true, "justificationRequiredOnApproval": !r.NoReason,
 				"defaultDecisionEnabled": false, "defaultDecision": "None", "instanceDurationInDays": 14, "recommendationsEnabled": true, "recurrence": recurrence},
 		})

@@ -7,7 +7,6 @@ import (
 
 	"github.com/belaybot/belay/pim"
 	"github.com/belaybot/belay/pim/posture"
-	"github.com/belaybot/belay/store"
 )
 
 // Access reviews are off unless they are turned on, and ask for their permission only then.
@@ -43,9 +42,20 @@ func TestTheNudgeComesWithTheDay(t *testing.T) {
 	if _, seen := posture.Unreviewed(s, posture.Rules{}); seen {
 		t.Error("what cannot be read is taken for seen")
 	}
-	a := opened(t, "\nsecurity: {channels: [\"slack:C0SECURITY\"]}\nreviews: {nudge: true}\n")
-	told := 0
-	if err := a.keepDay(t.Context(), dayAt(time.Now()), nil, func(store.Tx) error { told++; return nil }); err != nil || told == 0 {
-		t.Errorf("told %d times: %v", told, err)
+	unseen := s.Unseen
+	s.Taken, s.Reviews = time.Date(2026, 11, 24, 6, 0, 0, 0, time.UTC), nil
+	for _, c := range []struct {
+		nudge  string
+		unseen []posture.Unseen
+		told   int
+	}{{"true", nil, 1}, {"true", unseen, 0}, {"false", nil, 0}} {
+		a := opened(t, "\nsecurity: {channels: [\"slack:C0SECURITY\"]}\nreviews: {nudge: "+c.nudge+"}\n")
+		s.Unseen = c.unseen
+		if kept, err := a.keepReading(t.Context(), s); err != nil || !kept || toldWeeks(t, a) != c.told { // what daily does with what it read
+			t.Errorf("%+v: kept %t, told %d: %v", c, kept, toldWeeks(t, a), err)
+		}
+	}
+	if _, err := Load(write(t, good+"\nposture: {daily: false}\nreviews: {nudge: true}\n"), nil); err == nil || !strings.Contains(err.Error(), "reviews.nudge: needs posture.daily") {
+		t.Errorf("a nudge that never comes is accepted: %v", err)
 	}
 }

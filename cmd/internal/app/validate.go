@@ -104,6 +104,7 @@ func (c Config) Validate() []string {
 	v.drift(c)
 	v.alerts(c.Alerts)
 	v.reviews(c.Reviews)
+	v.check("reviews.nudge", !c.Reviews.Nudge || c.Posture.Daily, "needs posture.daily, which reads the tenant for it")
 	return v.faults
 }
 
