@@ -147,7 +147,7 @@ func (b *Bot) scanReviews(ctx context.Context) {
 	}
 	b.recovered(reviewScanID)
 	if blind != "" && s.Blind == "" {
-		b.o.Log.WarnContext(ctx, sayCannotSeeReviews, "permission", blind)
+		b.o.Log.WarnContext(ctx, "access reviews cannot be seen, because a permission is missing", "permission", blind)
 	}
 }
 

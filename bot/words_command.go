@@ -2,6 +2,7 @@ package bot
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -53,7 +54,7 @@ func cut(s string, runes int) string {
 	if len(r) <= runes {
 		return s
 	}
-	return string(r[:runes-1]) + "…"
+	return strings.TrimRight(string(r[:runes-1]), "\u200d") + "…" // a joiner joins two
 }
 
 // A person's own page.

@@ -158,9 +158,9 @@ func sayRecommended(r accessReview, want map[string]pim.Verdict) string {
 	return joinLines(lines)
 }
 
-// sayGroup is a line of names, of which a card has room for some.
+// sayGroup is a line of names, of which a form has room for some.
 func sayGroup(what string, names []string) string {
-	const most = 20
+	const most, longest = 20, 40
 	if len(names) == 0 {
 		return ""
 	}
@@ -169,7 +169,11 @@ func sayGroup(what string, names []string) string {
 		more = fmt.Sprintf(" and %d more", len(names)-most)
 		names = names[:most]
 	}
-	return what + ": " + strings.Join(names, ", ") + more
+	short := make([]string, len(names))
+	for i, n := range names {
+		short[i] = cut(n, longest)
+	}
+	return what + ": " + strings.Join(short, ", ") + more
 }
 
 func joinLines(lines []string) string {

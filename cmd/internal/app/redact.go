@@ -13,7 +13,7 @@ import (
 // them is for anything that a person wrote, nor for a secret.
 var logKeys = []string{
 	"account", "activity", "at", "checkpoint", "code", "command", "correlation", "enterprise", "error", "event", "graph_request_id", "id", "in", "intent", "items", "key", "kind", "lost",
-	"new", "owner", "page", "panic", "path", "pillar", "platform", "principal", "private", "public", "reason", "records", "reference", "request", "role", "service", "setting", "shape", "size", "slot",
+	"new", "owner", "page", "panic", "path", "permission", "pillar", "platform", "principal", "private", "public", "reason", "records", "reference", "request", "role", "service", "setting", "shape", "size", "slot",
 	"socket", "stack", "state", "status", "target", "team", "trace", "tries", "type", "user", "user_team", "what", "why",
 }
 
