@@ -91,7 +91,7 @@ func listReviews(c *call) (result, *GraphError) {
 			"id": r.ID, "displayName": r.Name, "status": "InProgress", "createdDateTime": nil, "instanceEnumerationScope": nil,
 			"scope": obj{"@odata.type": "#microsoft.graph.principalResourceMembershipsScope", "principalScopes": []obj{query("/users"), query("/groups")},
 				"resourceScopes": []obj{query("/roleManagement/directory/roleDefinitions/" + r.Role)}},
-			"stageSettings": slices.Repeat([]obj{{"durationInDays": 7}}, r.Stages),
+			"stageSettings": slices.Repeat([]any{obj{"durationInDays": 7}}, r.Stages),
 			"settings": obj{"mailNotificationsEnabled": true, "reminderNotificationsEnabled": true, "justificationRequiredOnApproval": !r.NoReason,
 				"defaultDecisionEnabled": false, "defaultDecision": "None", "instanceDurationInDays": 14, "recommendationsEnabled": true, "recurrence": recurrence},
 		})
