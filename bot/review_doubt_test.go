@@ -207,9 +207,9 @@ func TestReviewsAreNotSeenWithoutThePermission(t *testing.T) {
 		before := r.Looks()
 		w.passes(time.Minute, func() bool { return r.Looks() > before })
 	}
-	w.logs.wait(t, "cannot see access reviews, because a permission is missing")
+	w.logs.wait(t, "access reviews cannot be seen, because a permission is missing")
 	w.opens("bob")
-	if n := strings.Count(w.logs.String(), "cannot see access reviews"); n != 1 {
+	if n := strings.Count(w.logs.String(), "access reviews cannot be seen"); n != 1 {
 		t.Errorf("told %d times", n)
 	}
 	if all := w.teams.In("chat-bob"); len(all) > 1 {
