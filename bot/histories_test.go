@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"sync"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -31,8 +32,7 @@ import (
 // not: with every change the same ones, so that a change is judged by what it changes.
 func histories(t *testing.T, usual int, play func(t *testing.T)) {
 	t.Helper()
-	given := map[string]bool{}
-	flag.Visit(func(f *flag.Flag) { given[f.Name] = true })
+	given := fromCommand()
 	for name, value := range map[string]int{"rapid.checks": usual, "rapid.steps": 12, "rapid.seed": 20261126} {
 		if given[name] {
 			continue
@@ -49,6 +49,14 @@ func histories(t *testing.T, usual int, play func(t *testing.T)) {
 	}
 	play(t)
 }
+
+// fromCommand are the flags that the command has set: looked at once, since what a test sets
+// looks the same from then on.
+var fromCommand = sync.OnceValue(func() map[string]bool {
+	given := map[string]bool{}
+	flag.Visit(func(f *flag.Flag) { given[f.Name] = true })
+	return given
+})
 
 // play plays random histories in a fleet.
 func play(t *testing.T, replicas int, opens func(rt *rapid.T) (open func(int) (store.Store, func()), end func())) {

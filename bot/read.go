@@ -178,6 +178,9 @@ func (b *Bot) pace(r Request, now time.Time) time.Duration {
 		if i := r.relayed(pim.Denied); i != nil && now.Sub(i.SentAt) < time.Minute {
 			return time.Second + jitter
 		}
+		if over := now.Sub(r.opened()) - Window; r.State == PendingApproval && over >= 0 && over < 15*time.Minute {
+			return 10*time.Second + jitter // nobody can decide any more: Microsoft is about to say so
+		}
 		if age < 5*time.Minute {
 			return 20*time.Second + jitter
 		}

@@ -3,12 +3,21 @@ package main
 import "context"
 
 // postureChapter is how the tenant stands, as whoever may see it is told in chat. Carol is
-// linked. Who is killed while it reads does not answer later, so people ask once more.
+// linked. A Belay that is killed while it reads does not answer later.
 func (s *sandbox) postureChapter(carol, dave person) []step {
 	hers := s.slack.DM(carol.Slack)
 	types := func(ctx context.Context, text string, words ...string) error {
-		if !s.slackShows(hers, words...) {
+		for range 5 { // where Microsoft is busy she is told so, and asks again
+			if s.slackShows(hers, words...) {
+				return nil
+			}
 			if _, err := s.slack.Command(ctx, carol.Slack, hers, "/elevate", text); err != nil {
+				return err
+			}
+			wait, cancel := context.WithTimeout(ctx, stepTime/6)
+			err := s.slackWaits(wait, hers, words...)
+			cancel()
+			if err == nil || ctx.Err() != nil {
 				return err
 			}
 		}

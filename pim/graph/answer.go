@@ -157,6 +157,26 @@ type page[T any] struct {
 	Next  string `json:"@odata.nextLink"`
 }
 
+// pagePatience is how long a next page is waited for where Microsoft is busy. To begin the
+// list anew would cost more calls, and meet the same limit.
+const pagePatience = 3 * time.Second
+
+// waits heeds a wish to wait that is short enough; false: there is none, or no time for it.
+func waits(ctx context.Context, err error) bool {
+	var e *pim.Error
+	if !errors.As(err, &e) || e.Code != pim.CodeThrottled || e.After <= 0 || e.After > pagePatience {
+		return false
+	}
+	t := time.NewTimer(e.After)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return true
+	}
+}
+
 // all reads a list to its last page. A list that is cut short is an error: half
 // of it would be taken for the whole.
 func all[T any](ctx context.Context, k *call, ri *abstractions.RequestInformation, buildErr error) ([]T, error) {
@@ -165,8 +185,11 @@ func all[T any](ctx context.Context, k *call, ri *abstractions.RequestInformatio
 	if buildErr == nil {
 		level = ri.Headers.Get("ConsistencyLevel")
 	}
-	for range pageLimit {
+	for n := range pageLimit {
 		body, err := k.send(ctx, ri, buildErr)
+		if n > 0 && waits(ctx, err) {
+			body, err = k.send(ctx, ri, nil)
+		}
 		if err != nil {
 			return nil, err
 		}

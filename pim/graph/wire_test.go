@@ -293,6 +293,35 @@ func TestPages(t *testing.T) {
 	}
 }
 
+// A next page that Microsoft is too busy for is waited for, and the list is not begun anew; a
+// first page, and a wish to wait for long, are the caller's.
+func TestANextPageIsWaitedFor(t *testing.T) {
+	for _, c := range []struct {
+		busy, after string
+		calls, read int
+	}{{"2", "1", 3, 2}, {"2", "30", 2, 0}, {"", "1", 1, 0}} {
+		var s *service
+		refusals := 0
+		s = serve(t, func(w http.ResponseWriter, r *http.Request) {
+			page := r.URL.Query().Get("$skiptoken")
+			if page == c.busy && refusals == 0 {
+				refusals++
+				says(429, map[string]string{"Retry-After": c.after}, `{"error":{"code":"TooManyRequests","message":"busy"}}`)(w, r)
+				return
+			}
+			next := ""
+			if page == "" {
+				next = `,"@odata.nextLink":"` + s.URL + r.URL.Path + `?$skiptoken=2"`
+			}
+			says(200, nil, `{"value":[{"id":"r`+page+`","status":"Provisioned","action":"SelfActivate","principalId":"`+alice+`"}]`+next+`}`)(w, r)
+		})
+		mine, err := s.client(t).Mine(t.Context(), alice)
+		if len(mine) != c.read || (err == nil) != (c.read > 0) || len(s.requests()) != c.calls {
+			t.Errorf("%+v: %d read by %d calls: %v", c, len(mine), len(s.requests()), err)
+		}
+	}
+}
+
 func TestAListWithoutEnd(t *testing.T) {
 	var s *service
 	s = serve(t, func(w http.ResponseWriter, r *http.Request) {
