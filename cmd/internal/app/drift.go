@@ -140,11 +140,11 @@ func (a *App) drifted(ctx context.Context) (bool, error) {
 		defer close(done)
 		a.holdDriftTurn(held)
 	}()
-	begun := a.now().UTC()
+	begun := time.Now() // how long it takes is no matter of what time it is
 	err = a.compare(ctx)
 	stop()
 	<-done
-	return true, errors.Join(err, a.endDriftTurn(context.WithoutCancel(ctx), begun))
+	return true, errors.Join(err, a.endDriftTurn(context.WithoutCancel(ctx), time.Since(begun)))
 }
 
 // holdDriftTurn keeps the turn until ctx ends. Where it cannot, another replica reads too.
@@ -193,14 +193,14 @@ func (a *App) driftTurn(ctx context.Context) (mine bool, err error) {
 
 // endDriftTurn gives the turn back. A reading that takes long leaves the tenant in peace for
 // as long: half of the time at the least belongs to whoever asks for a role.
-func (a *App) endDriftTurn(ctx context.Context, begun time.Time) error {
+func (a *App) endDriftTurn(ctx context.Context, took time.Duration) error {
 	now := a.now().UTC()
 	return a.sealed.Update(ctx, func(tx store.Tx) error {
 		t, err := driftTurns.Get(tx, "turn")
 		if err != nil || t.Owner != a.owner {
 			return err
 		}
-		return driftTurns.Put(tx, "turn", driftTurn{Next: laterOf(t.Next, now.Add(now.Sub(begun)))})
+		return driftTurns.Put(tx, "turn", driftTurn{Next: laterOf(t.Next, now.Add(took))})
 	})
 }
 

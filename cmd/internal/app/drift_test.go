@@ -87,7 +87,7 @@ func TestALongReadingIsFollowedByAPause(t *testing.T) {
 	}
 	begun := now
 	now = now.Add(20 * time.Minute)
-	if err := a.endDriftTurn(t.Context(), begun); err != nil {
+	if err := a.endDriftTurn(t.Context(), now.Sub(begun)); err != nil {
 		t.Fatal(err)
 	}
 	for n, want := range []bool{false, true} {
