@@ -34,6 +34,9 @@ func (s *sandbox) chapters(alice, bob, carol person, link *regexp.Regexp) []step
 					if err := s.asksOnce(ctx, alice, dm, "user admin 1h look at a licence", nil); err != nil {
 						return err
 					}
+					if err := s.slackWaits(ctx, dm, "look at a licence"); err != nil {
+						return err
+					}
 					if err := s.teamsWaits(ctx, bob.Key, "", "Alice Adams asks for "+role, "look at a licence"); err != nil {
 						return err
 					}
