@@ -216,10 +216,10 @@ var broken = map[string]struct {
 	"the clock is three and a half minutes ahead": {clockOff(210 * time.Second), "login.clock",
 		map[string]Verdict{"login.clock": Warning, "graph.clock": Warning, "slack.clock": Warning, "bot.clock": Warning}, []string{"ahead"}},
 
-	"the secret has ended": {ending(-time.Hour), "entra.token", map[string]Verdict{"entra.token": Fault, "registration.secrets": Fault}, []string{"AADSTS7000222"}},
+	"the secret has ended": {ending(-time.Hour), "entra.token", map[string]Verdict{"entra.token": Fault, "registration.secrets": Fault}, []string{"AADSTS7000222", "make a new one"}},
 	"the secret ends soon": {ending(10 * 24 * time.Hour), "registration.secrets", map[string]Verdict{"registration.secrets": Warning}, nil},
 	"the secret is a wrong one": {func(w *world) { w.cfg.Entra.ClientSecret, w.cfg.Teams.ClientSecret = "another", secret },
-		"entra.token", map[string]Verdict{"entra.token": Fault}, []string{"AADSTS7000215"}},
+		"entra.token", map[string]Verdict{"entra.token": Fault}, []string{"AADSTS7000215", "the secret's value"}},
 	"the bot's secret is a wrong one": {func(w *world) { w.cfg.Teams.ClientSecret = "another" }, "bot.token", map[string]Verdict{"bot.token": Fault}, []string{"AADSTS7000215"}},
 	"a certificate":                   {withCertificate(365 * 24 * time.Hour), "credential.certificate", map[string]Verdict{"credential.certificate": OK, "entra.token": OK}, nil},
 	"the certificate ended": {withCertificate(-time.Hour), "credential.certificate",
