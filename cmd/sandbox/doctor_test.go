@@ -252,6 +252,12 @@ var ailments = map[string]struct {
 			t.Fatal(err)
 		}
 	}, 1, "data.keys", doctor.Fault, "backup", nil},
+	"keys of another store": {func(t *testing.T, c *clinic, p *patient) {
+		p.cfg.Data = c.elsewhere(t)
+		if err := os.Rename(filepath.Join(c.elsewhere(t), "belay.keys"), p.cfg.KeyFile()); err != nil {
+			t.Fatal(err)
+		}
+	}, 1, "data.file", doctor.Fault, "Put back the key file", nil},
 	"a database that is cut short": {func(t *testing.T, c *clinic, p *patient) {
 		p.cfg.Data = c.elsewhere(t)
 		if err := os.Truncate(p.cfg.Database(), 4096); err != nil {
