@@ -68,7 +68,7 @@ func Examine(tx Tx, k *Keyset, migrations ...Migration) error {
 	case errors.Is(err, ErrNotFound):
 		return nil // nobody has started with it
 	case isCorrupt(err):
-		return fmt.Errorf("%w (%w)", ErrWrongKeys, err)
+		return wrongKeys(err)
 	case err != nil:
 		return err
 	}
