@@ -83,7 +83,7 @@ func buckets(tx Tx) ([]string, error) {
 }
 
 // ErrWrongKeys says that the keys do not open the store.
-var ErrWrongKeys = errors.New("store: these keys do not belong to this store; put back the key file that was made with it, a new one cannot open it")
+var ErrWrongKeys = errors.New("store: these keys do not open this store; put back the key file that was made with it, or move both away and restore a backup with `belay store restore`")
 
 const (
 	keysBucket = "store.keys"
@@ -102,10 +102,19 @@ func CheckKeys(ctx context.Context, sealed Store) error {
 			}
 		}
 		if isCorrupt(err) {
-			return fmt.Errorf("%w (%w)", ErrWrongKeys, err)
+			return wrongKeys(err)
 		}
 		return err
 	})
+}
+
+// wrongKeys keeps the detail of a record that does not open, and not its advice.
+func wrongKeys(err error) error {
+	var bad *CorruptError
+	if errors.As(err, &bad) && bad.Err != nil {
+		return fmt.Errorf("%w (%w)", ErrWrongKeys, bad.Err)
+	}
+	return ErrWrongKeys
 }
 
 // firstOpens reads the first record of every bucket of a store that was used

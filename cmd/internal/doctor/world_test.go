@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -343,12 +344,16 @@ var stored = sync.OnceValues(func() (database, keys []byte) {
 		panic(err)
 	}
 	defer os.RemoveAll(dir)
+	set, err := store.LoadOrCreateKeyFile(filepath.Join(dir, "belay.keys"))
+	if err != nil {
+		panic(err)
+	}
 	s, err := bolt.Open(filepath.Join(dir, "belay.db"), bolt.Options{})
 	if err == nil {
-		err = s.Close()
+		err = store.CheckKeys(context.Background(), store.Seal(s, set))
 	}
 	if err == nil {
-		_, err = store.LoadOrCreateKeyFile(filepath.Join(dir, "belay.keys"))
+		err = s.Close()
 	}
 	if err != nil {
 		panic(err)
