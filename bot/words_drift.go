@@ -99,7 +99,7 @@ func (d Drift) by() string {
 	if len(d.By) > 0 {
 		names := make([]string, 0, len(d.By))
 		for _, p := range d.By {
-			names = append(names, personText(p))
+			names = append(names, personLine(p))
 		}
 		return sayList(names, "and")
 	}
@@ -265,7 +265,7 @@ func comparedAgainCard(at time.Time) Card {
 // ownDriftCard tells that who accepted a change is who made it.
 func (p Projection) ownDriftCard(d Drift, who pim.Principal) Card {
 	return Card{Title: "A change was accepted by who made it", Tone: Bad, Text: "It was accepted before the directory's audit log told who made it. Look at it, and have it taken back if it should not be.",
-		Facts:   append([]Fact{{Name: "Change", Value: d.title()}, {Name: "Made and accepted by", Value: personText(who)}, {Name: "Accepted", At: d.AcceptedAt}}, d.facts()...),
+		Facts:   append([]Fact{{Name: "Change", Value: d.title()}, {Name: "Made and accepted by", Value: personLine(who)}, {Name: "Accepted", At: d.AcceptedAt}}, d.facts()...),
 		Actions: []Action{p.settings(d.Change.Entry().Kind)}}
 }
 

@@ -142,7 +142,7 @@ func sayPickHint(n int) string {
 }
 
 func sayKeep(r accessReview, i pim.AccessReviewItem) string {
-	return personText(i.Principal) + " keeps " + cmp.Or(i.Resource, "the access") + ". " + sayRecommends(i.Recommend)
+	return personLine(i.Principal) + " keeps " + cmp.Or(i.Resource, "the access") + ". " + sayRecommends(i.Recommend)
 }
 
 // sayRecommended lists what accepting the recommendations decides.
