@@ -95,17 +95,31 @@ const (
 // gives ErrWrongKeys. In a new store it writes the record that it looks for.
 func CheckKeys(ctx context.Context, sealed Store) error {
 	return sealed.Update(ctx, func(tx Tx) error {
-		_, err := tx.Get(keysBucket, []byte(keysRecord))
-		if errors.Is(err, ErrNotFound) {
-			if err = firstOpens(tx); err == nil {
-				return Fence(tx)
-			}
-		}
-		if isCorrupt(err) {
-			return fmt.Errorf("%w (%w)", ErrWrongKeys, err)
+		checked, err := opens(tx)
+		if err == nil && !checked {
+			return Fence(tx)
 		}
 		return err
 	})
+}
+
+// Opens tells the same of a transaction on a store without its seal, and writes nothing: a
+// store in which nothing was sealed yet opens with any keys.
+func Opens(raw Tx, k *Keyset) error {
+	_, err := opens(&sealedTx{inner: raw, keys: k})
+	return err
+}
+
+// opens looks whether what is sealed opens; checked: the record for that was there.
+func opens(tx Tx) (checked bool, err error) {
+	_, err = tx.Get(keysBucket, []byte(keysRecord))
+	if checked = err == nil; errors.Is(err, ErrNotFound) {
+		err = firstOpens(tx)
+	}
+	if isCorrupt(err) {
+		err = fmt.Errorf("%w (%w)", ErrWrongKeys, err)
+	}
+	return checked, err
 }
 
 // firstOpens reads the first record of every bucket of a store that was used

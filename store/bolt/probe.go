@@ -1,18 +1,25 @@
 package bolt
 
 import (
+	"context"
 	"errors"
 	"os"
 	"runtime/debug"
 	"time"
 
 	"go.etcd.io/bbolt"
+
+	"github.com/belaybot/belay/store"
 )
 
 // Probe tells what Open would find wrong with the file at path, as far as its heads show it, and
 // changes nothing. A file that another process has open is Held, which is no fault while Belay
 // serves. Errors are *OpenError; a missing file is one of fs.ErrNotExist.
-func Probe(path string) error {
+func Probe(path string) error { return Peek(path, nil) }
+
+// Peek does as Probe, and then shows look what is in the file, read only, in one transaction.
+// The error of look is given as it is.
+func Peek(path string, look func(store.Tx) error) error {
 	info, err := os.Stat(path)
 	switch {
 	case err != nil:
@@ -22,14 +29,21 @@ func Probe(path string) error {
 	case info.Mode().Perm()&0o200 == 0:
 		return &OpenError{Path: path, Reason: ReadOnly}
 	}
-	if err := probe(path, info.Size()); err != nil {
+	var seen error
+	err = probe(path, info.Size(), func(s *Store) error {
+		if look != nil {
+			seen = s.View(context.Background(), look)
+		}
+		return nil
+	})
+	if err != nil {
 		return openError(path, err)
 	}
-	return nil
+	return seen
 }
 
 // probe reads the heads before bbolt, which panics on some of what they may say.
-func probe(path string, size int64) (err error) {
+func probe(path string, size int64, look func(*Store) error) (err error) {
 	if size == 0 {
 		return &OpenError{Reason: Empty}
 	}
@@ -50,6 +64,10 @@ func probe(path string, size int64) (err error) {
 		if err != nil {
 			return err
 		}
-		return errors.Join((&Store{db: db}).checkFormat(), db.Close())
+		s := &Store{db: db}
+		if err = s.checkFormat(); err == nil {
+			err = look(s)
+		}
+		return errors.Join(err, db.Close())
 	})
 }

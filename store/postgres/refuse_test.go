@@ -125,6 +125,19 @@ func TestProbeSeesRights(t *testing.T) {
 	if err := postgres.Probe(t.Context(), owner); err != nil {
 		t.Errorf("its owner: %v", err)
 	}
+	mine := errors.New("mine")
+	if err := postgres.Peek(t.Context(), owner, func(tx store.Tx) error {
+		v, err := tx.Get("a", []byte("k"))
+		if perr := tx.Put("a", []byte("k"), nil); !errors.Is(perr, store.ErrReadOnly) {
+			t.Errorf("it was written: %v", perr)
+		}
+		if _, nerr := tx.Get("nowhere", []byte("k")); !errors.Is(nerr, store.ErrNotFound) {
+			t.Errorf("a bucket that is not there: %v", nerr)
+		}
+		return errors.Join(err, mine, fmt.Errorf("it holds %s", v))
+	}); !errors.Is(err, mine) || !strings.Contains(err.Error(), "it holds v") {
+		t.Errorf("what is in it: %v", err)
+	}
 	conn, err := pgx.Connect(t.Context(), srv.URL("maker", "shared"))
 	if err != nil {
 		t.Fatal(err)

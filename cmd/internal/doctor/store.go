@@ -138,6 +138,32 @@ func (v *visit) keyVault() says {
 	return fault(err.Error(), "docs/keys.md says how the vault is set up.")
 }
 
+// keysOpen looks whether the keys of the file are those that the database is sealed with.
+func (v *visit) keysOpen() says {
+	if v.offline && (hasVault(v.cfg) || v.cfg.Replicated()) {
+		return notAsked
+	}
+	keys, err := v.vault()
+	if errors.Is(err, fs.ErrNotExist) {
+		return unsure("there is no key file to open it with", "Mend data.keys first, if that is at fault.")
+	}
+	if err != nil {
+		return unsure("the keys could not be opened", "Mend data.keys and data.vault first, if one is at fault.")
+	}
+	if said := v.servedKeys(keys); said.verdict != Unknown {
+		return said
+	}
+	switch err := v.opens(keys); {
+	case err == nil:
+		return ok("they open it")
+	case errors.Is(err, fs.ErrNotExist):
+		return ok("there is no database yet")
+	case errors.Is(err, store.ErrWrongKeys):
+		return fault("they do not open it: the key file is another's, or an older copy", "Put the file "+v.cfg.KeyFile()+" that belongs to the database back from your backup.")
+	}
+	return unsure("it cannot be read", "Mend data.file or data.database first.")
+}
+
 // keyLife is how long one key may seal. Source: NIST SP 800-57 part 1, table 1: a symmetric key
 // encrypts for two years at most.
 const keyLife = 2 * 365 * 24 * time.Hour

@@ -61,6 +61,8 @@ type visit struct {
 	member                             func(conversation string) (answer, error)
 	readiness                          func() (answer, error)
 	packages                           func() ([]string, error) // versions of the Teams app
+	proof                              func(challenge string) (line app.ProofLine, served bool, err error)
+	opens                              func(*store.Keyset) error
 	spool                              func() (lines []app.SIEMLine, served bool, err error)
 }
 
@@ -111,6 +113,8 @@ func newVisit(ctx context.Context, cfg app.Config, o Options) (*visit, error) {
 	v.collects = v.asks(ctx, nil, http.MethodGet, cfg.Telemetry.Endpoint)
 	v.database = func() error { return cfg.ProbeDatabase(ctx, client) }
 	v.vault = sync.OnceValues(func() (*store.Keyset, error) { return cfg.ProbeKeys(ctx) })
+	v.opens = func(keys *store.Keyset) error { return cfg.ProbeSeal(ctx, client, keys) }
+	v.proves(ctx)
 	v.fronts(ctx)
 	v.ready(ctx)
 	v.registration(ctx, o.Operator)
