@@ -53,7 +53,8 @@ type Drift struct {
 	OneAt      time.Time     `json:"oneAt,omitzero"`
 	Accepted   pim.Principal `json:"accepted,omitzero"`
 	AcceptedAt time.Time     `json:"acceptedAt,omitzero"`
-	Back       time.Time     `json:"back,omitzero"` // since when it is as it was again
+	Back       time.Time     `json:"back,omitzero"`  // since when it is as it was again
+	Left       bool          `json:"left,omitempty"` // … or is not compared any more
 }
 
 // FirstSeen counts entries that the baseline took in because it could not know them

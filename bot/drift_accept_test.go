@@ -1,6 +1,7 @@
 package bot_test
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/belaybot/belay/bot"
 	"github.com/belaybot/belay/pim"
+	"github.com/belaybot/belay/store"
 	"github.com/belaybot/belay/store/trail"
 )
 
@@ -122,6 +124,95 @@ func TestAnErasureReachesDrift(t *testing.T) {
 	w.reads()
 	if n := len(w.open()); n != 0 {
 		t.Errorf("%d changes of what was erased", n)
+	}
+}
+
+// An erasure reaches what is open too, the card included, and what is open stays so.
+func TestAnErasureReachesOpenChanges(t *testing.T) {
+	w := newDrifted(t)
+	w.begins()
+	made := w.now().UTC()
+	w.tenant.Holdings = append(w.tenant.Holdings, eligibleFor("role-users", "dave"))
+	w.tenant.Settings[0].MFA = false
+	w.reads()
+	w.inChannel("carol", w.sees(w.slack, "C-ops", "The settings of User Administrator became weaker", "[Accept]"), "Accept")
+	w.sees(w.slack, "C-ops", "Dave Davis became eligible for User Administrator", "[Accept]")
+	w.rests()
+	w.tells("dave", made)
+	w.reads()
+	w.sees(w.slack, "C-ops", "became weaker", "Dave Davis", "Accepted by Carol Clark")
+	named := func(name string, buckets ...string) (n int) {
+		t.Helper()
+		if err := store.Seal(w.disk, w.keys).View(t.Context(), func(tx store.Tx) (err error) {
+			n = 0
+			for _, bucket := range buckets {
+				err = errors.Join(err, tx.Scan(bucket, nil, nil, func(_, v []byte) error { n += strings.Count(string(v), name); return nil }))
+			}
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	if named("Dave Davis", "drifts") == 0 || named("Dave Davis", "bulletins") == 0 || named("Carol Clark", "drifts") == 0 {
+		t.Fatal("nobody is named")
+	}
+	for _, who := range []string{"OID-DAVE", "oid-carol"} {
+		if _, err := w.bot.Erase(t.Context(), bot.Whose{Person: who}, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if d, c := named("Dave Davis", "drifts", "drift-baseline", "bulletins"), named("Carol Clark", "drifts", "drift-history"); d+c != 0 {
+		t.Errorf("Dave is named %d times, Carol %d", d, c)
+	}
+	w.sees(w.slack, "C-ops", "oid-dave became eligible for User Administrator", "[Accept]")
+	w.rests()
+	w.inChannel("alice", w.sees(w.slack, "C-ops", "became weaker", "Accepted by oid-carol", "[Confirm]"), "Confirm")
+	w.sees(w.slack, "C-ops", "became weaker", "Confirmed by Alice Adams")
+	w.inChannel("alice", w.sees(w.slack, "C-ops", "oid-dave became eligible", "[Accept]"), "Accept")
+	w.rests()
+	w.reads()
+	if n := len(w.open()); n != 0 {
+		t.Errorf("%d changes are open", n)
+	}
+}
+
+// A card that stands for many names some of them: an erasure drops the names there too.
+func TestAnErasureReachesWhatStandsForMany(t *testing.T) {
+	w := newDrifted(t)
+	w.begins()
+	for n := range 11 {
+		h := eligibleFor("role-users", "dave")
+		h.Role, h.RoleName = fmt.Sprintf("role-%d", n), fmt.Sprintf("Role %d", n)
+		if n == 1 {
+			h.Holder = people["bob"]
+		}
+		w.tenant.Holdings = append(w.tenant.Holdings, h)
+	}
+	w.reads()
+	azure := eligibleFor("role-azure", "dave")
+	azure.Kind, azure.Scope = pim.AzureResource, "/subscriptions/one"
+	w.tenant.Holdings = append(w.tenant.Holdings, azure)
+	w.reads(pim.EntraRole, pim.AzureResource)
+	w.sees(w.slack, "C-ops", "Seen for the first time: 1 assignment", "Dave Davis, eligible for")
+	w.sees(w.slack, "C-ops", "11 changes in the tenant at once", "Dave Davis", "Bob Brown")
+	if _, err := w.bot.Erase(t.Context(), bot.Whose{Person: "oid-dave"}, nil); err != nil {
+		t.Fatal(err)
+	}
+	many := w.sees(w.slack, "C-ops", "11 changes in the tenant at once", "[Accept]", "Bob Brown")
+	w.rests()
+	if many = w.sees(w.slack, "C-ops", "11 changes in the tenant at once", "[Accept]"); strings.Contains(words(many.Card), "Dave") {
+		t.Errorf("the card says %s", words(many.Card))
+	}
+	first := w.sees(w.slack, "C-ops", "Seen for the first time: 1 assignment", "[Accept]")
+	if strings.Contains(words(first.Card), "Dave") {
+		t.Errorf("the card says %s", words(first.Card))
+	}
+	w.inChannel("carol", many, "Accept")
+	w.inChannel("carol", first, "Accept")
+	w.rests()
+	if n := len(w.open()); n != 0 {
+		t.Errorf("%d changes are open", n)
 	}
 }
 

@@ -57,10 +57,15 @@ func (b *Bot) takeDrift(ctx context.Context, r drift.Reading, viewers []string) 
 	found := drift.Compare(base, r)
 	t := &take{b: b, r: r, at: b.o.Now().UTC(), since: state.Read, first: !anyCovered(base)}
 	known := map[string]Drift{}
+	var left []string // keys of open ones below places that are not read any more
 	for _, d := range open {
 		if d.Change.Key != "" {
 			known[d.Change.Key] = d
-			t.again = append(t.again, d.Change.Key)
+			if r.Left(d.Change.Entry()) {
+				left = append(left, d.Change.Key)
+			} else {
+				t.again = append(t.again, d.Change.Key)
+			}
 		}
 	}
 	var fresh []string
@@ -80,6 +85,7 @@ func (b *Bot) takeDrift(ctx context.Context, r drift.Reading, viewers []string) 
 	}
 	steps := []func(context.Context) error{
 		func(ctx context.Context) error { return t.grow(ctx, found) },
+		func(ctx context.Context) error { return t.moved(ctx, found.Azure, left) },
 		func(ctx context.Context) error { return t.over(ctx, found.Over) },
 		func(ctx context.Context) error { return t.look(ctx, t.again) },
 		func(ctx context.Context) error { return t.tell(ctx, fresh) },

@@ -84,13 +84,19 @@ func (w *drifted) reads(pillars ...pim.Kind) {
 
 func (w *drifted) takes(pillars ...pim.Kind) {
 	w.t.Helper()
+	w.takesAt([]string{"/mg/all"}, pillars...)
+}
+
+// takesAt is of other places of Azure.
+func (w *drifted) takesAt(places []string, pillars ...pim.Kind) {
+	w.t.Helper()
 	if len(pillars) == 0 {
 		pillars = []pim.Kind{pim.EntraRole}
 	}
 	w.advance(5 * time.Minute)
 	s := w.tenant
 	s.Taken, s.Settings, s.Holdings = w.now().UTC(), slices.Clone(s.Settings), slices.Clone(s.Holdings)
-	if err := w.bot.TakeDrift(w.t.Context(), drift.Take(s, drift.Look{Pillars: pillars}), viewers); err != nil {
+	if err := w.bot.TakeDrift(w.t.Context(), drift.Take(s, drift.Look{Pillars: pillars, Scopes: places}), viewers); err != nil {
 		w.t.Fatal(err)
 	}
 }

@@ -15,7 +15,7 @@ const erasePage = 200
 // Erased is what an erasure did.
 type Erased struct {
 	Requests int // requests that lost texts
-	Open     int // requests, and access reviews, that still run, and keep their texts until they are over
+	Open     int // requests that still run, and access reviews with reasons on their way: they keep these until they are over
 }
 
 // Whose says whose texts are erased: those of a person, or those of one request.

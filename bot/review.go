@@ -16,8 +16,8 @@ type AccessReviews interface {
 	// Running lists the reviews that are held now, and who is asked, as Belay itself. It
 	// reads a part of them, from where an earlier one ended.
 	Running(ctx context.Context, from string) (pim.AccessReviewLook, error)
-	// Waiting lists those in which person is to decide, with their token.
-	Waiting(ctx context.Context, person string) ([]pim.AccessReviewRound, error)
+	// Waiting lists those in which person is to decide, with their token: all that can be read.
+	Waiting(ctx context.Context, person string) (pim.AccessReviewLook, error)
 	// Items lists whom person is to decide about, with their token.
 	Items(ctx context.Context, person string, r pim.AccessReviewRef) ([]pim.AccessReviewItem, error)
 	// Decide records person's decision, with their token. Nothing is retried.

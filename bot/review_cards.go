@@ -165,7 +165,7 @@ func reviewPage(r accessReview, from int, now time.Time) Reply {
 
 // itemCard is one person of a review.
 func itemCard(r accessReview, i pim.AccessReviewItem) Card {
-	c := Card{Title: personText(i.Principal), Text: sayRecommends(i.Recommend)}
+	c := Card{Title: personLine(i.Principal), Text: sayRecommends(i.Recommend)}
 	if !i.LastSeen.IsZero() {
 		c.Facts = append(c.Facts, Fact{Name: "Last sign-in", At: i.LastSeen})
 	}
@@ -238,7 +238,7 @@ func severalForm(r accessReview, values, problems map[string]string) Reply {
 	}
 	people := Field{Name: fieldPeople, Label: "People", Hint: sayPickHint(len(open)), Kind: Many, Required: true, Max: itemsPicked, Value: values[fieldPeople], Error: problems[fieldPeople]}
 	for _, i := range open[:min(len(open), itemsPicked)] {
-		people.Options = append(people.Options, Option{Value: i.ID, Label: cut(personText(i.Principal), 75), Hint: cut(sayRecommends(i.Recommend), 75)})
+		people.Options = append(people.Options, Option{Value: i.ID, Label: cut(personLine(i.Principal), 75), Hint: cut(sayRecommends(i.Recommend), 75)})
 	}
 	verdict := Field{Name: fieldVerdict, Label: "Decision", Kind: Choice, Required: true, Value: values[fieldVerdict], Error: problems[fieldVerdict]}
 	for _, v := range []Verb{VerbKeepAccess, VerbRemoveAccess, VerbCannotTell} {

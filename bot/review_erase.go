@@ -2,13 +2,15 @@ package bot
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/belaybot/belay/store"
 )
 
-// eraseReviews drops what a person wrote in access reviews, and their name from those that
-// are over. What is on its way keeps its reason until it is settled, and what is held its
-// names: they are counted as open.
+// eraseReviews drops a person's names from access reviews, from those that are held too:
+// buttons and decisions go by ids, and Microsoft says anew who somebody is when the reviewer
+// reads the list again. What is on its way keeps its reason until it is settled, and its
+// review is counted as open.
 func (b *Bot) eraseReviews(tx store.Tx, whose Whose) (any bool, open int, err error) {
 	now := b.o.Now().UTC()
 	var all []accessReview
@@ -17,12 +19,11 @@ func (b *Bot) eraseReviews(tx store.Tx, whose Whose) (any bool, open int, err er
 		return nil
 	})
 	for _, before := range all {
-		bare, found := before.wordless(whose)
-		switch {
-		case !found:
-		case !before.Over || len(before.Acts) > 0:
+		bare, named, waits := before.nameless(whose)
+		if waits {
 			open++
-		default:
+		}
+		if named {
 			any = true
 			err = errors.Join(err, b.putReview(tx, before, bare, now))
 		}
@@ -30,39 +31,27 @@ func (b *Bot) eraseReviews(tx store.Tx, whose Whose) (any bool, open int, err er
 	return any, open, err
 }
 
-// wordless is r without a person's names and reasons; any: there was something.
-func (r accessReview) wordless(whose Whose) (bare accessReview, any bool) {
+// nameless is r without a person's names. named: there was one; waits: a reason that they
+// wrote, or that was written about them, is on its way to Microsoft.
+func (r accessReview) nameless(whose Whose) (bare accessReview, named, waits bool) {
+	e := nameless{person: whose.Person}
 	bare = r.clone()
-	bare.Items = append(bare.Items[:0:0], r.Items...)
-	drop := func(text *string) {
-		any, *text = any || *text != "", ""
-	}
-	if whose.is(bare.Reviewer.ID) {
-		drop(&bare.Reviewer.Name)
-		drop(&bare.Reviewer.UPN)
-		drop(&bare.Reviewer.Mail)
-	}
+	bare.Items = slices.Clone(r.Items)
+	bare.Reviewer = e.principal(r.Reviewer)
 	for n := range bare.Items {
 		i := &bare.Items[n]
-		if whose.is(i.Principal.ID) {
-			drop(&i.Principal.Name)
-			drop(&i.Principal.UPN)
-			drop(&i.Principal.Mail)
-		}
-		if whose.is(i.By.ID) {
-			drop(&i.By.Name)
-			drop(&i.By.UPN)
-			drop(&i.By.Mail)
-		}
+		i.Principal, i.By = e.principal(i.Principal), e.principal(i.By)
 	}
 	for n := range bare.Acts {
-		for m := range bare.Acts[n].Decisions {
-			if d := &bare.Acts[n].Decisions[m]; whose.is(bare.Acts[n].By.ID) || whose.is(d.Of.ID) {
-				drop(&d.Why)
-				drop(&d.Of.Name)
-				drop(&d.Of.UPN)
-			}
+		a := &bare.Acts[n]
+		if a.By.Principal = e.principal(a.By.Principal); whose.is(a.By.ID) && a.By.User.Name != "" {
+			a.By.User.Name, e.hit = "", true
+		}
+		for m := range a.Decisions {
+			d := &a.Decisions[m]
+			waits = waits || d.Why != "" && (whose.is(a.By.ID) || whose.is(d.Of.ID))
+			d.Of = e.principal(d.Of)
 		}
 	}
-	return bare, any
+	return bare, e.hit, waits
 }

@@ -27,8 +27,8 @@ func (b *Bot) reviewsFrom(ctx context.Context, in Inbound, a actor, from int) (R
 		return b.offer(ctx, in, a, Ticket{})
 	}
 	return Reply{}, func(ctx context.Context) Reply {
-		rounds, err := b.o.AccessReviews.Waiting(ctx, a.ID)
-		done := map[string]bool{}
+		look, err := b.o.AccessReviews.Waiting(ctx, a.ID)
+		rounds, done := look.Rounds, map[string]bool{}
 		if err == nil {
 			done, err = b.inOrder(ctx, a, rounds)
 		}
@@ -37,26 +37,43 @@ func (b *Bot) reviewsFrom(ctx context.Context, in Inbound, a actor, from int) (R
 		}
 		from = max(0, min(from, len(rounds)))
 		var open, decided []accessReview
+		unread, why := 0, look.Why
 		for _, round := range rounds[from:] {
 			id := b.reviewID(a.ID, round.AccessReviewRef)
 			if len(open) == mostReviews || len(open)+len(decided) >= mostReviews && done[id] {
 				break
 			}
 			r, err := b.readReview(ctx, a, id, round)
-			if err != nil {
+			switch {
+			case isUnread(err):
+				unread, why = unread+1, err
+			case err != nil:
 				return b.reviewTrouble(in, err)
-			}
-			if r.Done {
+			case r.Done:
 				decided = append(decided, r)
-			} else {
+			default:
 				open = append(open, r)
 			}
 		}
 		slices.SortStableFunc(decided, func(a, b accessReview) int { return a.Round.End.Compare(b.Round.End) })
 		all := slices.Concat(open, decided)
+		if len(all) == 0 && why != nil {
+			return b.reviewTrouble(in, why)
+		}
 		all = all[:min(len(all), mostReviews)]
-		return reviewList(all, len(rounds), from+len(all))
+		list := reviewList(all, len(rounds), from+len(all)+unread)
+		if why != nil {
+			b.o.Log.WarnContext(ctx, "a reviewer does not see all of their access reviews", "principal", a.ID, "error", why)
+			list.Card.Note = sayReviewsMissing(why)
+		}
+		return list
 	}
+}
+
+// isUnread says that one review could not be read at Microsoft, and another may be.
+func isUnread(err error) bool {
+	code := pim.CodeOf(err)
+	return code != "" && code != pim.CodeSignIn && code != pim.CodeStepUp
 }
 
 // inOrder puts those that are known to be decided last, and what ends first before the others.

@@ -284,6 +284,36 @@ func TestManyReviewsAreAllListed(t *testing.T) {
 	}
 }
 
+// Reviews that cannot be read leave the others listed, and are said to be missing; where none
+// can be read, that is the answer.
+func TestReviewsThatCannotBeReadAreMissed(t *testing.T) {
+	w, r := reviewWorld(t, nil)
+	r.More(10)
+	denied := &pim.Error{Op: "waiting", Code: pim.CodeForbidden, Status: 403}
+	busy := &pim.Error{Op: "items", Code: pim.CodeUnavailable, Status: 503}
+	r.Unread(denied)
+	list := w.says("bob", bot.Command{Text: "reviews"})
+	if len(list.More) != 8 || !strings.Contains(list.Card.Note, "are missing here: Microsoft does not let your account see them. Use the My Access portal") {
+		t.Errorf("a series: %s and %d", words(*list.Card), len(list.More))
+	}
+	r.Unread()
+	r.Fail("items", nil, busy) // the second of the eleven
+	list = w.says("bob", bot.Command{Text: "reviews"})
+	if len(list.More) != 8 || list.More[1].Title != "Access review: Another 7" || !strings.Contains(list.Card.Note, "are missing here: they could not be read at Microsoft. Type /elevate reviews again") {
+		t.Errorf("a review: %s and %d", words(*list.Card), len(list.More))
+	}
+	if more := w.reviewer("bob", *list.Card, "More"); len(more.More) != 2 || more.More[0].Title != "Access review: Another 0" || more.Card.Note != "" {
+		t.Errorf("the next: %s and %d", words(*more.Card), len(more.More))
+	}
+	r.More(0)
+	for name, fail := range map[string]func(){"its people": func() { r.Fail("items", busy) }, "a sign-in for its people": func() { r.Fail("items", &pim.Error{Op: "items", Code: pim.CodeSignIn}) }} {
+		fail()
+		if list = w.says("bob", bot.Command{Text: "reviews"}); list.Card.Tone != bot.Bad || len(list.More) != 0 {
+			t.Errorf("%s: %s and %d", name, words(*list.Card), len(list.More))
+		}
+	}
+}
+
 // A review in stages is told of, and decided in the portal.
 func TestReviewsInStagesAreDecidedElsewhere(t *testing.T) {
 	w, r := reviewWorld(t, func(_ *bot.Options, round *pim.AccessReviewRound) { round.Staged = true })

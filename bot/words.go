@@ -74,6 +74,9 @@ func personText(p pim.Principal) string {
 	return p.Name + " (" + p.UPN + ")"
 }
 
+// personLine is personText, and the object id of somebody whose names were erased.
+func personLine(p pim.Principal) string { return cmp.Or(personText(p), personName(p)) }
+
 func personName(p pim.Principal) string {
 	for _, s := range []string{p.Name, p.UPN, p.ID} {
 		if s != "" {

@@ -2,6 +2,7 @@ package bot
 
 import (
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/belaybot/belay/pim"
@@ -19,6 +20,7 @@ const (
 	sayDriftStopped  = "Belay compares this tenant no more: drift.enabled is not set in its configuration. Whether it is as it was accepted is not known since the last reading. Set it again to know."
 	sayRestStays     = "What is about one of those who accepted, or was made by them, stays open on the card: somebody else has to accept it."
 	sayAsItWas       = "It is as it was again."
+	sayNotCompared   = "It is at a place of Azure that posture.azure_scopes does not name any more, so it is not compared."
 	sayNeedsTwo      = "Less is demanded than before, or more is given: two people have to accept it."
 	sayNeedsSecond   = "Less is demanded than before, or more is given: a second person has to confirm it."
 	sayNobodyYet     = "Nobody has accepted this baseline yet. Changes are told all the same, against how the tenant was when it was read first."
@@ -99,7 +101,7 @@ func (d Drift) by() string {
 	if len(d.By) > 0 {
 		names := make([]string, 0, len(d.By))
 		for _, p := range d.By {
-			names = append(names, personText(p))
+			names = append(names, personLine(p))
 		}
 		return sayList(names, "and")
 	}
@@ -170,6 +172,9 @@ func (p Projection) DriftCard(d Drift) Card {
 	case d.Accepted.ID != "":
 		c.Tone, c.Text = Good, ""
 		c.Facts = append(c.Facts, Fact{Name: "Accepted by " + personName(d.Accepted), At: d.AcceptedAt})
+	case d.Left:
+		c.Tone, c.Text = Neutral, sayNotCompared
+		c.Facts = append(c.Facts, Fact{Name: "Not compared since", At: d.Back})
 	case !d.Back.IsZero():
 		c.Tone, c.Text = Good, sayAsItWas
 		c.Facts = append(c.Facts, Fact{Name: "As it was since", At: d.Back})
@@ -196,6 +201,8 @@ func driftReply(d Drift) *Card {
 		return plain(Good, "Accepted", fmt.Sprintf("By %s, confirmed by %s.", personName(d.One), personName(d.Accepted)))
 	case d.Accepted.ID != "":
 		return plain(Good, "Accepted", "By "+personName(d.Accepted)+".")
+	case d.Left:
+		return plain(Neutral, "Nothing to accept", sayNotCompared)
 	case !d.Back.IsZero():
 		return plain(Neutral, "Nothing to accept", sayAsItWas)
 	case d.One.ID == "":
@@ -265,7 +272,7 @@ func comparedAgainCard(at time.Time) Card {
 // ownDriftCard tells that who accepted a change is who made it.
 func (p Projection) ownDriftCard(d Drift, who pim.Principal) Card {
 	return Card{Title: "A change was accepted by who made it", Tone: Bad, Text: "It was accepted before the directory's audit log told who made it. Look at it, and have it taken back if it should not be.",
-		Facts:   append([]Fact{{Name: "Change", Value: d.title()}, {Name: "Made and accepted by", Value: personText(who)}, {Name: "Accepted", At: d.AcceptedAt}}, d.facts()...),
+		Facts:   append([]Fact{{Name: "Change", Value: d.title()}, {Name: "Made and accepted by", Value: personLine(who)}, {Name: "Accepted", At: d.AcceptedAt}}, d.facts()...),
 		Actions: []Action{p.settings(d.Change.Entry().Kind)}}
 }
 
@@ -273,6 +280,20 @@ func (p Projection) ownDriftCard(d Drift, who pim.Principal) Card {
 func blindCard(missing []string) Card {
 	return Card{Title: "Belay cannot compare everything with what was accepted", Tone: Bad, Text: sentences(missing...),
 		Note: "Until an administrator consents again, changes of that are not told."}
+}
+
+// leftCard tells of places of Azure that are not compared any more.
+func leftCard(places []string) Card {
+	const most = 10
+	c := Card{Title: "Belay compares less of Azure than before", Tone: Bad, Text: "posture.azure_scopes of its configuration does not name these places any more. What was accepted there is forgotten.",
+		Note: "If nobody of you took them out, ask whoever runs Belay. A place that is named again is taken in as it is then."}
+	for _, place := range places[:min(len(places), most)] {
+		c.Facts = append(c.Facts, Fact{Name: "Place", Value: place})
+	}
+	if n := len(places) - most; n > 0 {
+		c.Facts = append(c.Facts, Fact{Name: "And more", Value: strconv.Itoa(n)})
+	}
+	return c
 }
 
 // blinderCard ends the card of what was missing before more was.

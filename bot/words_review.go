@@ -62,6 +62,14 @@ func sayReviewsWait(n, more int) string {
 	return fmt.Sprintf("%d reviews wait for you.", n)
 }
 
+// sayReviewsMissing says what a list of reviews lacks, and what to do next.
+func sayReviewsMissing(why error) string {
+	if pim.CodeOf(why) == pim.CodeForbidden {
+		return "Some access reviews are missing here: Microsoft does not let your account see them. Use the My Access portal, or ask your administrator which role it takes."
+	}
+	return "Some access reviews are missing here: they could not be read at Microsoft. Type /elevate reviews again in a minute, or use the My Access portal."
+}
+
 func sayReviewedHere(p Platform) string {
 	return fmt.Sprintf("Decided in %s through Belay.", platformName(p))
 }
@@ -134,7 +142,7 @@ func sayPickHint(n int) string {
 }
 
 func sayKeep(r accessReview, i pim.AccessReviewItem) string {
-	return personText(i.Principal) + " keeps " + cmp.Or(i.Resource, "the access") + ". " + sayRecommends(i.Recommend)
+	return personLine(i.Principal) + " keeps " + cmp.Or(i.Resource, "the access") + ". " + sayRecommends(i.Recommend)
 }
 
 // sayRecommended lists what accepting the recommendations decides.

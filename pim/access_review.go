@@ -55,6 +55,7 @@ type AccessReviewRound struct {
 type AccessReviewLook struct {
 	Rounds []AccessReviewRound
 	Missed int    // series and reviews that could not be read: the look is not complete
+	Why    error  // why the last of those could not be read
 	Next   string // from where the look goes on; empty: it is over
 }
 

@@ -24,6 +24,10 @@ type Holding struct {
 	End       time.Time // zero: no end
 
 	RoleName, ScopeName string // where the list calls them something
+
+	// Below are the places of Azure of which it was read that it is there or below them, in
+	// lower case; it is not to be changed.
+	Below []string
 }
 
 // Standing says that the holder has it without having activated it, for good or until
@@ -45,6 +49,7 @@ const (
 type Settings struct {
 	Assignment
 	RoleName, ScopeName string
+	Below               []string // as of a Holding
 
 	MaxDuration       time.Duration
 	MFA               bool

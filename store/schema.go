@@ -63,13 +63,7 @@ func Migrate(ctx context.Context, s Store, migrations ...Migration) (Store, erro
 // *SchemaError. tx is of the unsealed store, and nothing is changed.
 func Examine(tx Tx, k *Keyset, migrations ...Migration) error {
 	opened := &sealedTx{inner: tx, keys: k}
-	_, err := opened.Get(keysBucket, []byte(keysRecord))
-	switch {
-	case errors.Is(err, ErrNotFound):
-		return nil // nobody has started with it
-	case isCorrupt(err):
-		return wrongKeys(err)
-	case err != nil:
+	if _, err := opens(opened); err != nil {
 		return err
 	}
 	stored, err := schemaVersions.Get(opened, schemaRecord)

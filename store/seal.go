@@ -95,17 +95,24 @@ const (
 // gives ErrWrongKeys. In a new store it writes the record that it looks for.
 func CheckKeys(ctx context.Context, sealed Store) error {
 	return sealed.Update(ctx, func(tx Tx) error {
-		_, err := tx.Get(keysBucket, []byte(keysRecord))
-		if errors.Is(err, ErrNotFound) {
-			if err = firstOpens(tx); err == nil {
-				return Fence(tx)
-			}
-		}
-		if isCorrupt(err) {
-			return wrongKeys(err)
+		checked, err := opens(tx)
+		if err == nil && !checked {
+			return Fence(tx)
 		}
 		return err
 	})
+}
+
+// opens looks whether what is sealed opens; checked: the record for that was there.
+func opens(tx Tx) (checked bool, err error) {
+	_, err = tx.Get(keysBucket, []byte(keysRecord))
+	if checked = err == nil; errors.Is(err, ErrNotFound) {
+		err = firstOpens(tx)
+	}
+	if isCorrupt(err) {
+		err = wrongKeys(err)
+	}
+	return checked, err
 }
 
 // wrongKeys keeps the detail of a record that does not open, and not its advice.

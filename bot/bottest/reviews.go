@@ -29,6 +29,7 @@ type Reviews struct {
 	parts   bool
 	missed  int
 	more    int
+	unread  []error
 }
 
 // InParts has a look find nothing in its first part.
@@ -155,11 +156,11 @@ func (r *Reviews) Running(_ context.Context, from string) (look pim.AccessReview
 }
 
 // Waiting implements bot.AccessReviews.
-func (r *Reviews) Waiting(_ context.Context, person string) ([]pim.AccessReviewRound, error) {
+func (r *Reviews) Waiting(_ context.Context, person string) (pim.AccessReviewLook, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if err := r.enter("waiting", person); err != nil || r.over() || !r.reviewer(person) {
-		return nil, err
+		return pim.AccessReviewLook{}, err
 	}
 	all := []pim.AccessReviewRound{r.round}
 	for n := range r.more {
@@ -167,7 +168,18 @@ func (r *Reviews) Waiting(_ context.Context, person string) ([]pim.AccessReviewR
 		another.Review, another.Name, another.End = fmt.Sprintf("more-%d", n), fmt.Sprintf("Another %d", n), another.End.Add(-time.Duration(n+1)*time.Hour)
 		all = append(all, another)
 	}
-	return all, nil
+	look := pim.AccessReviewLook{Rounds: all, Missed: len(r.unread)}
+	for _, err := range r.unread {
+		look.Why = err
+	}
+	return look, nil
+}
+
+// Unread has a reviewer's list miss a series for each error.
+func (r *Reviews) Unread(errs ...error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.unread = errs
 }
 
 // More has n more reviews of the same people wait, each of which ends an hour earlier than

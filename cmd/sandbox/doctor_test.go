@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -20,6 +21,7 @@ import (
 
 	"github.com/belaybot/belay/cmd/internal/app"
 	"github.com/belaybot/belay/cmd/internal/doctor"
+	"github.com/belaybot/belay/store"
 )
 
 // clinic is a sandbox whose Belay serves, and what an operator asks belay doctor about it with.
@@ -233,6 +235,26 @@ var ailments = map[string]struct {
 		t.Cleanup(other.Close)
 		p.cfg.PublicURL = other.URL
 	}, 1, "address.belay", doctor.Fault, "listen", []string{"registration.redirects"}},
+	"an address that is another Belay's": {func(t *testing.T, c *clinic, p *patient) {
+		other, err := store.NewKeyset()
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.cfg.PublicURL = c.inFront(t, p.cfg.PublicURL, func(r *http.Response) {
+			if asked, proof := strings.CutPrefix(r.Request.URL.Path, app.ProofPath); proof {
+				said := other.Proof(app.ProofOfAddress, asked)
+				r.Body, r.ContentLength = io.NopCloser(strings.NewReader(said)), int64(len(said))
+				r.Header.Del("Content-Length")
+			}
+		})
+	}, 1, "address.belay", doctor.Fault, "another Belay", []string{"registration.redirects"}},
+	"an address that passes not all": {func(t *testing.T, c *clinic, p *patient) {
+		p.cfg.PublicURL = c.inFront(t, p.cfg.PublicURL, func(r *http.Response) {
+			if strings.HasPrefix(r.Request.URL.Path, app.ProofPath) {
+				r.StatusCode = http.StatusForbidden
+			}
+		})
+	}, 1, "address.belay", doctor.Warning, app.ProofPath, []string{"registration.redirects"}},
 	"a private page that is elsewhere": {func(_ *testing.T, _ *clinic, p *patient) { p.cfg.PrivateListen = "127.0.0.1:1" }, 0, "serving", doctor.Warning, "private_listen", nil},
 	"a data directory that others may enter": {func(t *testing.T, c *clinic, p *patient) {
 		p.cfg.Data = c.elsewhere(t)
@@ -252,12 +274,21 @@ var ailments = map[string]struct {
 			t.Fatal(err)
 		}
 	}, 1, "data.keys", doctor.Fault, "backup", nil},
-	"keys of another store": {func(t *testing.T, c *clinic, p *patient) {
+	"keys that are another's": {func(t *testing.T, c *clinic, p *patient) {
 		p.cfg.Data = c.elsewhere(t)
-		if err := os.Rename(filepath.Join(c.elsewhere(t), "belay.keys"), p.cfg.KeyFile()); err != nil {
+		if err := os.Remove(p.cfg.KeyFile()); err != nil {
 			t.Fatal(err)
 		}
-	}, 1, "data.file", doctor.Fault, "Put back the key file", nil},
+		if _, err := store.LoadOrCreateKeyFile(p.cfg.KeyFile()); err != nil {
+			t.Fatal(err)
+		}
+	}, 1, "data.opens", doctor.Fault, "from your backup", nil},
+	"keys that are not those of the Belay which serves": {func(t *testing.T, _ *clinic, p *patient) {
+		p.cfg.Keys.File = filepath.Join(t.TempDir(), "belay.keys")
+		if _, err := store.LoadOrCreateKeyFile(p.cfg.Keys.File); err != nil {
+			t.Fatal(err)
+		}
+	}, 1, "data.opens", doctor.Fault, "started anew", nil},
 	"a database that is cut short": {func(t *testing.T, c *clinic, p *patient) {
 		p.cfg.Data = c.elsewhere(t)
 		if err := os.Truncate(p.cfg.Database(), 4096); err != nil {

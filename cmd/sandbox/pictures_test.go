@@ -27,7 +27,7 @@ const (
 )
 
 // The pictures of the README, in the order in which they are made.
-var allPictures = []string{"ask", "approve", "alert", "posture", "report"}
+var allPictures = []string{"ask", "approve", "alert", "posture", "report", "drift", "review"}
 
 // TestPictures makes the pictures of the README: with -update those that are committed,
 // otherwise others of the same, which shows that they can be made.
@@ -87,12 +87,49 @@ func TestPictures(t *testing.T) {
 	carol.types("posture")
 	page.click("#slack [data-person=U0CAROL]", "")
 	page.reads("#slack .messages", "Posture of the tenant")
+	page.pane("#slack", 900)
 	picture("posture", "#slack")
 
 	page.size(1200, 900)
 	page.goTo(w.urls[atPage] + "/posture")
 	page.reads("body", "standing assignments of the most privileged roles")
 	picture("report", "html")
+
+	w = runWorld(t, t.TempDir(), manners{compares: true})
+	bob, frank := w.who("bob"), w.who("frank")
+	frank.linksSlack()
+	bob.linksTeams()
+	const weaker = "The settings of User Administrator became weaker"
+	w.alarmed("The first baseline of the tenant")
+	frank.useAlert("accept", "The first baseline")
+	w.alarmed("The first baseline of the tenant", "Accepted by Frank Fox")
+	page.size(1200, 960)
+	page.goTo(w.urls[atPage])
+	page.click(".security summary", "")
+	page.click("[data-surprise=weaken-settings]", "")
+	page.reads(".security li.done", "")
+	w.pass("1m")
+	w.alarmed(weaker)
+	w.pass("3m")
+	w.alarmed(weaker, "Changed by", "Grace Green")
+	frank.useAlert("accept", weaker)
+	w.alarmed(weaker, "Accepted by Frank Fox")
+	page.click("#slack [data-person="+frank.Slack+"]", "")
+	page.click("#slack .place[data-place=security-alerts]", "")
+	page.click("#teams .place[data-place=security-alerts]", "")
+	page.reads("#teams .messages", "a second person has to confirm it")
+	picture("drift", "body")
+
+	w.pass("49h")
+	page.click("#teams .place[data-place=Belay]", "")
+	page.reads("#teams .messages", "Access review: Who administers users")
+	page.size(760, 1060)
+	page.click("#teams .messages button", "Open")
+	page.reads("#teams .messages", "Left for you")
+	page.click("#teams .notice button", "") // "One moment …"
+	page.gone("#teams .notice")
+	page.pane("#teams", 900)
+	picture("review", "#teams")
 	if !slices.Equal(made, allPictures) {
 		t.Errorf("made are %v, not %v", made, allPictures)
 	}
@@ -125,6 +162,18 @@ func TestPicturesAreThere(t *testing.T) {
 			t.Errorf("the picture %s: %d wide, %d bytes (%v)", name, c.Width, len(text), err)
 		}
 	}
+}
+
+// pane gives a pane a height, and shows the newest of it.
+func (h *hand) pane(of string, height int) {
+	h.t.Helper()
+	h.until("see the pane "+of, fmt.Sprintf(`(() => {
+		const pane = document.querySelector(%s), all = pane.querySelector(".scroll");
+		pane.style.height = "%dpx";
+		pane.scrollIntoView();
+		all.scrollTop = all.scrollHeight;
+		return true;
+	})()`, quoted(of), height))
 }
 
 // picture is what can be seen of an element, in 256 colours.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/belaybot/belay/pim"
+	"github.com/belaybot/belay/pim/posture"
 )
 
 // Change is one entry that is not as the baseline has it.
@@ -52,7 +53,22 @@ type Result struct {
 	Over []string
 	// Gone are the keys of entries that are of no part that the baseline covers, and that
 	// the reading does not have: left over from a baseline that was not finished.
-	Gone []string
+	Gone  []string
+	Azure Places
+}
+
+// Places are what became of the places of Azure that are read. What is below a place that was
+// added is in Fresh, and what is below one that stayed is compared as ever.
+type Places struct {
+	// Known are entries of the baseline, with the places below which they are now.
+	Known []Entry
+	// Left are the places of the baseline that are not read any more, and Dropped the keys of
+	// what was below them and below no other.
+	Left    []string
+	Dropped []string
+	// Covers take the place of covering entries whose keys are in Uncovered.
+	Covers    []Entry
+	Uncovered []string
 }
 
 // Compare holds a reading against a baseline, both by Key. All of it is in the order of
@@ -64,22 +80,36 @@ func Compare(base map[string]Entry, r Reading) Result {
 			out.Fresh = append(out.Fresh, r.whole[key])
 		}
 	}
+	old := placesOf(base)
+	out.Azure = r.moved(base)
 	covered := func(e Entry) bool {
-		_, known := base[r.look.cover(e, e.part()).Key()]
+		if e.Kind == pim.AzureResource {
+			return slices.ContainsFunc(e.Below, func(place string) bool { return slices.Contains(old[e.part()], place) })
+		}
+		_, known := base[r.look.covers(e, e.part())[0].Key()]
 		return known
 	}
 	for _, key := range slices.Sorted(maps.Keys(r.Entries)) {
 		now := r.Entries[key]
 		was, known := base[key]
+		at := now
+		if now.Kind == pim.AzureResource && len(now.Below) == 0 {
+			at.Below = r.look.Scopes
+		}
 		switch {
-		case known && (now.What == Setting || covered(now)):
+		case known && (now.What == Setting || covered(at) || covered(old.below(was))):
+			if !slices.Equal(was.Below, now.Below) {
+				placed := was
+				placed.Below = now.Below
+				out.Azure.Known = append(out.Azure.Known, placed)
+			}
 			if c, differs := Differ(&was, &now, r.At); differs {
 				out.Changes = append(out.Changes, c)
 			}
 			if more := was.With(now.Values); len(more.Values) > len(was.Values) {
 				out.Fresh = append(out.Fresh, more) // from now on it is compared
 			}
-		case !known && now.What != Setting && covered(now):
+		case !known && now.What != Setting && covered(at):
 			c, _ := Differ(nil, &now, r.At)
 			out.Changes = append(out.Changes, c)
 		default:
@@ -91,10 +121,13 @@ func Compare(base map[string]Entry, r Reading) Result {
 		if _, there := r.Entries[key]; there || was.What == Covered || !r.watches(was.Kind) {
 			continue
 		}
+		at := old.below(was)
 		c, differs := Differ(&was, nil, r.At)
 		switch {
+		case r.Left(at):
+			out.Azure.Dropped = append(out.Azure.Dropped, key)
 		case !r.Knows(c):
-		case !covered(was):
+		case !covered(at):
 			out.Gone = append(out.Gone, key)
 		case differs:
 			out.Changes = append(out.Changes, c)
@@ -103,6 +136,62 @@ func Compare(base map[string]Entry, r Reading) Result {
 		}
 	}
 	return out
+}
+
+// coverage is, by part, the places of Azure of which a baseline knows everything.
+type coverage map[posture.Part][]string
+
+func placesOf(base map[string]Entry) coverage {
+	all := coverage{}
+	for _, e := range base {
+		if e.What == Covered && e.Kind == pim.AzureResource {
+			part := posture.Part(e.Role)
+			all[part] = sorted(slices.Concat(all[part], strings.Split(e.Scope, ",")))
+		}
+	}
+	return all
+}
+
+// below is an entry of a baseline with the places below which it is. Of one that does not say,
+// because an earlier version took it in, they are those above it, or any: a management group's
+// id does not tell what is below it.
+func (k coverage) below(e Entry) Entry {
+	if e.Kind != pim.AzureResource || len(e.Below) > 0 {
+		return e
+	}
+	e.Below = k[e.part()]
+	scope := strings.ToLower(e.Scope)
+	above := slices.DeleteFunc(slices.Clone(e.Below), func(place string) bool { return scope != place && !strings.HasPrefix(scope, place+"/") })
+	if len(above) > 0 {
+		e.Below = above
+	}
+	return e
+}
+
+// moved says which places are not read any more, and has each of the others covered by itself:
+// an earlier version had one covering entry for all.
+func (r Reading) moved(base map[string]Entry) (p Places) {
+	if !r.watches(pim.AzureResource) {
+		return p
+	}
+	for _, key := range slices.Sorted(maps.Keys(base)) {
+		e := base[key]
+		if e.What != Covered || e.Kind != pim.AzureResource || slices.Contains(r.look.Scopes, e.Scope) {
+			continue
+		}
+		p.Uncovered = append(p.Uncovered, key)
+		for _, place := range strings.Split(e.Scope, ",") {
+			switch {
+			case slices.Contains(r.look.Scopes, place):
+				e.Scope = place
+				p.Covers = append(p.Covers, e)
+			case place != "":
+				p.Left = append(p.Left, place)
+			}
+		}
+	}
+	p.Left = sorted(p.Left)
+	return p
 }
 
 // Differ says in what two states of one entry differ at a time. One of them may be nil. An

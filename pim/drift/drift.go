@@ -72,6 +72,9 @@ type Entry struct {
 	Values    []Value        `json:"values,omitempty"`
 	// Leads says of a group that it opens the way to a most privileged role, as far as was seen.
 	Leads bool `json:"leads,omitempty"`
+	// Below are, of Azure, the places of a Look below which it was read, sorted and in lower
+	// case; empty: an earlier version did not say.
+	Below []string `json:"below,omitempty"`
 }
 
 // Key tells entries apart. It stays the same whatever things are called.
@@ -141,7 +144,7 @@ func yesNo(b bool) string {
 
 // setting is the entry of a policy.
 func setting(s pim.Settings) Entry {
-	e := Entry{What: Setting, Kind: s.Kind, Role: s.Role, Scope: s.Scope, RoleName: s.RoleName, ScopeName: s.ScopeName}
+	e := Entry{What: Setting, Kind: s.Kind, Role: s.Role, Scope: s.Scope, RoleName: s.RoleName, ScopeName: s.ScopeName, Below: s.Below}
 	add := func(rule string, n Name, text string) {
 		if !slices.Contains(s.Missing, rule) {
 			e.Values = append(e.Values, Value{n, text})
@@ -163,7 +166,7 @@ func setting(s pim.Settings) Entry {
 
 // assignment is the entry of what somebody holds.
 func assignment(h pim.Holding) Entry {
-	e := Entry{What: Standing, Kind: h.Kind, Role: h.Role, Scope: h.Scope, RoleName: h.RoleName, ScopeName: h.ScopeName, Holder: h.Holder, Type: h.Type}
+	e := Entry{What: Standing, Kind: h.Kind, Role: h.Role, Scope: h.Scope, RoleName: h.RoleName, ScopeName: h.ScopeName, Holder: h.Holder, Type: h.Type, Below: h.Below}
 	if h.Eligible {
 		e.What = Eligible
 	}
@@ -178,5 +181,5 @@ func assignment(h pim.Holding) Entry {
 // RoleSettingsCovered is the key of the entry that says that a baseline knows the settings
 // of all directory roles.
 func RoleSettingsCovered() string {
-	return Look{}.cover(Entry{Kind: pim.EntraRole}, posture.RoleSettings).Key()
+	return Look{}.covers(Entry{Kind: pim.EntraRole}, posture.RoleSettings)[0].Key()
 }

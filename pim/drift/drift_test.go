@@ -268,8 +268,111 @@ func TestWhatIsSeenForTheFirstTimeIsTakenIn(t *testing.T) {
 	now = tenant()
 	now.Holdings[5].Scope = "/subscriptions/2"
 	found = drift.Compare(base, drift.Take(now, elsewhere))
-	if len(found.Changes) != 0 || len(found.Gone) != 1 || len(found.Fresh) != 1+3 {
+	if len(found.Changes) != 0 || len(found.Gone) != 0 || len(found.Azure.Dropped) != 1 || len(found.Fresh) != 1+3 {
 		t.Errorf("another place of Azure: %+v", found)
+	}
+}
+
+// grown is a baseline after a reading was taken in.
+func grown(base map[string]drift.Entry, found drift.Result) map[string]drift.Entry {
+	next := maps.Clone(base)
+	for _, e := range slices.Concat(found.Fresh, found.Azure.Known, found.Azure.Covers) {
+		next[e.Key()] = e
+	}
+	for _, key := range slices.Concat(found.Gone, found.Azure.Dropped, found.Azure.Uncovered) {
+		delete(next, key)
+	}
+	return next
+}
+
+// azure is a tenant with people at places of Azure, each "who place below…".
+func azure(places []string, all ...string) (posture.Snapshot, drift.Look) {
+	s, look := tenant(), every
+	s.Holdings, look.Scopes = s.Holdings[:5], places
+	for _, text := range all {
+		f := strings.Fields(text)
+		h := held(pim.AzureResource, "/x/reader", f[1], f[0], true)
+		h.Below = f[2:]
+		s.Holdings = append(s.Holdings, h)
+	}
+	return s, look
+}
+
+// Of other places of Azure what is below one that stays is compared, what is below a new one is
+// taken in, and what is below one that is not read any more is dropped.
+func TestPlacesOfAzureAreToldApart(t *testing.T) {
+	const one, two, three, group = "/subscriptions/1", "/subscriptions/2", "/subscriptions/3", "/mg/all"
+	s, look := azure([]string{one, two, group}, "dave /subscriptions/1/a /subscriptions/1", "erin /subscriptions/2 /subscriptions/2", "fred /subscriptions/9 /mg/all", "gina /subscriptions/1 /subscriptions/1 /mg/all")
+	base := grown(map[string]drift.Entry{}, drift.Compare(map[string]drift.Entry{}, drift.Take(s, look)))
+	now, look := azure([]string{"/Subscriptions/1", three, group}, "dave /subscriptions/1/a /subscriptions/1", "mallory /subscriptions/1 /subscriptions/1", "hugo /subscriptions/3 /subscriptions/3", "gina /subscriptions/1 /subscriptions/1 /mg/all")
+	now.Holdings[5].End = at.Add(time.Hour)
+	found := drift.Compare(base, drift.Take(now, look))
+	var told []string
+	for _, c := range found.Changes {
+		told = append(told, c.Entry().Holder.ID+" "+said(c))
+	}
+	slices.Sort(told)
+	if want := []string{"dave until none>2026-11-26T10:00:00Z", "fred gone", "mallory new"}; !slices.Equal(told, want) {
+		t.Errorf("told is %q, want %q", told, want)
+	}
+	var fresh []string
+	for _, e := range found.Fresh {
+		if e.What != drift.Covered {
+			fresh = append(fresh, e.Holder.ID)
+		}
+	}
+	if !slices.Equal(fresh, []string{"hugo"}) || !slices.Equal(found.Azure.Left, []string{two}) || len(found.Azure.Dropped) != 1 || base[found.Azure.Dropped[0]].Holder.ID != "erin" || len(found.Gone) != 0 {
+		t.Errorf("taken in %v; %+v, gone %v", fresh, found.Azure, found.Gone)
+	}
+	base = grown(base, found)
+	if again := drift.Compare(base, drift.Take(now, look)); len(again.Changes) != 3 || len(again.Fresh)+len(again.Gone)+len(again.Azure.Left)+len(again.Azure.Dropped)+len(again.Azure.Uncovered)+len(again.Azure.Known) != 0 {
+		t.Errorf("again: %+v", again)
+	}
+	// A place that is named again is taken in anew, as it is then.
+	s, look = azure([]string{one, two}, "erin /subscriptions/2 /subscriptions/2", "ivan /subscriptions/2 /subscriptions/2")
+	found = drift.Compare(base, drift.Take(s, look))
+	for _, c := range found.Changes {
+		if c.Entry().Scope == two {
+			t.Errorf("told of a place that is new again: %s %s", c.Entry().Holder.ID, said(c))
+		}
+	}
+}
+
+// A baseline of an earlier version does not say below which place an entry is, and covers all
+// places at once: nothing of it is lost, nor taken in anew.
+func TestABaselineWithoutPlacesGoesOn(t *testing.T) {
+	const one, two, group = "/subscriptions/1", "/subscriptions/2", "/mg/all"
+	s, look := azure([]string{group, one, two}, "dave /subscriptions/1/a /subscriptions/1", "erin /subscriptions/2 /subscriptions/2", "fred /subscriptions/9 /mg/all")
+	old := map[string]drift.Entry{}
+	for key, e := range grown(map[string]drift.Entry{}, drift.Compare(map[string]drift.Entry{}, drift.Take(s, look))) {
+		if e.Kind == pim.AzureResource {
+			if e.Below = nil; e.What == drift.Covered {
+				e.Scope = strings.Join([]string{group, one, two}, ",")
+			}
+			key = e.Key()
+		}
+		old[key] = e
+	}
+	mallory := held(pim.AzureResource, "/x/reader", one, "mallory", true)
+	mallory.Below = []string{one}
+	s.Holdings = append(s.Holdings, mallory)
+	found := drift.Compare(old, drift.Take(s, look))
+	if len(found.Changes) != 1 || found.Changes[0].Entry().Holder.ID != "mallory" || len(found.Azure.Known) != 3 || len(found.Azure.Uncovered) != 3 || len(found.Azure.Left)+len(found.Azure.Dropped)+len(found.Gone) != 0 {
+		t.Fatalf("%+v", found)
+	}
+	for _, e := range found.Fresh {
+		if e.What != drift.Covered {
+			t.Errorf("taken in anew: %+v", e)
+		}
+	}
+	if again := drift.Compare(grown(old, found), drift.Take(s, look)); len(again.Changes) != 1 || len(again.Fresh)+len(again.Gone)+len(again.Azure.Known)+len(again.Azure.Uncovered) != 0 {
+		t.Errorf("again: %+v", again)
+	}
+	// At once with a place that goes: what is below that one, by its id, is dropped; the other is told.
+	now, look := azure([]string{group, one}, "dave /subscriptions/1/a /subscriptions/1")
+	found = drift.Compare(old, drift.Take(now, look))
+	if len(found.Changes) != 1 || found.Changes[0].Entry().Holder.ID != "fred" || len(found.Azure.Dropped) != 1 || !slices.Equal(found.Azure.Left, []string{two}) || len(found.Azure.Covers) != 2*3 {
+		t.Errorf("%+v", found)
 	}
 }
 

@@ -29,6 +29,7 @@ type Reading struct {
 
 // Take makes a reading of a snapshot.
 func Take(s posture.Snapshot, l Look) Reading {
+	l.Scopes = sorted(l.Scopes)
 	r := Reading{At: s.Taken, Entries: map[string]Entry{}, whole: map[string]Entry{}, look: l}
 	groups := map[string]string{}
 	for _, g := range s.Assignable {
@@ -47,9 +48,11 @@ func Take(s posture.Snapshot, l Look) Reading {
 		e.Leads = e.Kind == pim.Group && lead[strings.ToLower(e.Scope)]
 		e.RoleName, e.ScopeName = called(e, s.Roles, groups)
 		e.Holder.Mail = ""
-		if known, ok := r.Entries[e.Key()]; !ok || e.What != Setting && later(e.until(), known.until()) {
-			r.Entries[e.Key()] = e // of two assignments that are alike the longer one
+		known, twice := r.Entries[e.Key()]
+		if e.Below = sorted(slices.Concat(e.Below, known.Below)); twice && (e.What == Setting || !later(e.until(), known.until())) {
+			known.Below, e = e.Below, known // of two assignments that are alike the longer one
 		}
+		r.Entries[e.Key()] = e
 	}
 	for _, p := range s.Settings {
 		add(setting(p))
@@ -67,13 +70,16 @@ func Take(s posture.Snapshot, l Look) Reading {
 		}
 	}
 	for part, kind := range kinds {
-		if e := l.cover(Entry{Kind: kind}, part); r.watches(kind) && kind != pim.Group && !unseen[part] {
+		if !r.watches(kind) || kind == pim.Group || unseen[part] {
+			continue
+		}
+		for _, e := range l.covers(Entry{Kind: kind}, part) {
 			r.whole[e.Key()] = e
 		}
 	}
 	if r.watches(pim.Group) {
 		for id := range s.Looked {
-			e := l.cover(Entry{Kind: pim.Group, Scope: id, ScopeName: groups[id]}, posture.GroupsActive)
+			e := l.covers(Entry{Kind: pim.Group, Scope: id, ScopeName: groups[id]}, posture.GroupsActive)[0]
 			r.whole[e.Key()] = e
 		}
 	}
@@ -106,17 +112,49 @@ var kinds = map[posture.Part]pim.Kind{
 	posture.AzureActive: pim.AzureResource, posture.AzureEligible: pim.AzureResource, posture.AzureSettings: pim.AzureResource,
 }
 
-// cover is the entry that says that a part is known: of groups each for itself, and of
-// Azure at the places that are read.
-func (l Look) cover(e Entry, part posture.Part) Entry {
+// covers are the entries that say that a part is known: of groups each for itself, and of
+// Azure one for each place of the look below which e is.
+func (l Look) covers(e Entry, part posture.Part) []Entry {
 	c := Entry{What: Covered, Kind: e.Kind, Role: string(part)}
 	switch e.Kind {
 	case pim.Group:
 		c.Role, c.Scope, c.ScopeName = "group", strings.ToLower(e.Scope), e.ScopeName
 	case pim.AzureResource:
-		c.Scope = strings.ToLower(strings.Join(slices.Sorted(slices.Values(l.Scopes)), ","))
+		var all []Entry
+		for _, place := range l.places(e) {
+			c.Scope = place
+			all = append(all, c)
+		}
+		return all
 	}
-	return c
+	return []Entry{c}
+}
+
+// places are those of the look below which an entry of Azure is, as far as it says.
+func (l Look) places(e Entry) []string {
+	if len(e.Below) == 0 {
+		return l.Scopes
+	}
+	return slices.DeleteFunc(slices.Clone(e.Below), func(place string) bool { return !slices.Contains(l.Scopes, place) })
+}
+
+// sorted are places, each once and in lower case.
+func sorted(places []string) []string {
+	if len(places) == 0 {
+		return nil
+	}
+	all := make([]string, len(places))
+	for n, place := range places {
+		all[n] = strings.ToLower(place)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// Left says that an entry is below no place of Azure that is still read.
+func (r Reading) Left(e Entry) bool {
+	_, there := r.Entries[e.Key()]
+	return !there && e.Kind == pim.AzureResource && r.watches(e.Kind) && len(e.Below) > 0 && len(r.look.places(e)) == 0
 }
 
 func (r Reading) watches(k pim.Kind) bool { return slices.Contains(r.look.Pillars, k) }
@@ -126,7 +164,7 @@ func (r Reading) watches(k pim.Kind) bool { return slices.Contains(r.look.Pillar
 func (r Reading) Knows(c Change) bool {
 	e, there := r.Entries[c.Key]
 	if !there {
-		_, whole := r.whole[r.look.cover(c.entry(), c.entry().part()).Key()]
+		whole := slices.ContainsFunc(r.look.covers(c.entry(), c.entry().part()), func(e Entry) bool { _, whole := r.whole[e.Key()]; return whole })
 		return whole && c.entry().What != Setting // settings are read where somebody holds the role
 	}
 	for _, f := range c.Fields {

@@ -149,22 +149,31 @@ func (k *call) asked(ctx context.Context, r *pim.AccessReviewRound) error {
 	return err
 }
 
-// Waiting lists the reviews that person is to decide in now, with their token.
-func (a *AccessReviews) Waiting(ctx context.Context, person string) ([]pim.AccessReviewRound, error) {
+// Waiting lists the reviews that person is to decide in now, with their token. What cannot
+// be read alone does not stop the others; a sign-in that is wanted does, and so does a limit:
+// it holds for all of them.
+func (a *AccessReviews) Waiting(ctx context.Context, person string) (look pim.AccessReviewLook, err error) {
 	k, err := a.client.as("my access reviews", person)
 	if err != nil {
-		return nil, err
+		return look, err
 	}
 	list, err := k.series(ctx, reviewing)
-	var found []pim.AccessReviewRound
-	for _, s := range list {
+	for n, s := range list {
 		rounds, err := k.rounds(ctx, s, reviewing)
-		if err != nil {
-			return nil, err
+		switch pim.CodeOf(err) {
+		case pim.CodeSignIn, pim.CodeStepUp:
+			return pim.AccessReviewLook{}, err
+		case pim.CodeThrottled:
+			look.Missed, look.Why = look.Missed+len(list)-n, err
+			return look, nil
 		}
-		found = append(found, rounds...)
+		if err != nil {
+			look.Missed, look.Why = look.Missed+1, err
+			continue
+		}
+		look.Rounds = append(look.Rounds, rounds...)
 	}
-	return found, err
+	return look, err
 }
 
 // missed notes what is gone, or is kept from Belay, alone.
@@ -172,7 +181,7 @@ func missed(look *pim.AccessReviewLook, err error) bool {
 	if code := pim.CodeOf(err); code != pim.CodeForbidden && code != pim.CodeNotFound {
 		return false
 	}
-	look.Missed++
+	look.Missed, look.Why = look.Missed+1, err
 	return true
 }
 

@@ -44,14 +44,15 @@ func reviewed(t *testing.T, unkind *pimtest.Unkind, change func(*pimtest.Review)
 // who is asked and how many are open.
 func TestAccessReviewsAreRead(t *testing.T) {
 	w, a := reviewed(t, &pimtest.Unkind{Seed: 3, EnumCase: true, PageSize: 1}, nil)
-	mine, err := a.Waiting(t.Context(), simBob)
+	waits, err := a.Waiting(t.Context(), simBob)
 	w.must(err)
+	mine := waits.Rounds
 	want := []pim.AccessReviewRound{{AccessReviewRef: thisRound, Name: "Who administers security", Start: noon.Add(-time.Hour), End: noon.Add(13 * 24 * time.Hour), Justify: true, Recommends: true,
 		Of: []pim.Assignment{at(roleApproved)}}}
 	if d := cmp.Diff(want, mine); d != "" {
 		t.Errorf("waits for Bob (-want +got):\n%s", d)
 	}
-	if other, err := a.Waiting(t.Context(), simAlice); err != nil || len(other) != 0 {
+	if other, err := a.Waiting(t.Context(), simAlice); err != nil || len(other.Rounds) != 0 {
 		t.Errorf("waits for Alice: %+v, %v", other, err)
 	}
 	items, err := a.Items(t.Context(), simBob, thisRound)
@@ -142,11 +143,41 @@ func TestALookForReviewsGoesOn(t *testing.T) {
 	}
 }
 
+// One series that cannot be read leaves the others in a reviewer's list; a sign-in that is
+// wanted, and a limit, hold for all of them.
+func TestOneSeriesDoesNotHideTheOthers(t *testing.T) {
+	w, a := reviewed(t, pimtest.Kind(), nil)
+	for n := range 2 {
+		id := fmt.Sprintf("c1000000-0000-4000-8000-0000000001%02d", n)
+		w.must(w.AddReview(pimtest.Review{ID: id, Name: "Series", Role: roleOpen, Months: 3}),
+			w.AddRound(pimtest.Round{ID: fmt.Sprintf("c2000000-0000-4000-8000-0000000001%02d", n), Review: id, Reviewers: []string{simBob}, Start: noon.Add(-time.Hour), End: noon.Add(time.Hour)}))
+	}
+	rounds := func(r *http.Request) bool { return strings.Contains(r.URL.Path, "/instances/filterByCurrentUser") }
+	for _, c := range []struct {
+		no            pimtest.Fault
+		found, missed int
+		why, err      pim.Code
+	}{
+		{pimtest.Refusal("Authorization_RequestDenied"), 2, 1, pim.CodeForbidden, ""},
+		{pimtest.Fault{Status: 503}, 2, 1, pim.CodeUnavailable, ""},
+		{pimtest.Fault{Status: 404}, 2, 1, pim.CodeNotFound, ""},
+		{pimtest.Refusal("TooManyRequests"), 0, 3, pim.CodeThrottled, ""},
+		{pimtest.Fault{Status: 401}, 0, 0, "", pim.CodeSignIn},
+	} {
+		w.FailNext(rounds, c.no)
+		look, err := a.Waiting(t.Context(), simBob)
+		if len(look.Rounds) != c.found || look.Missed != c.missed || pim.CodeOf(look.Why) != c.why || pim.CodeOf(err) != c.err {
+			t.Errorf("%+v: %+v, %v", c.no, look, err)
+		}
+	}
+}
+
 // A review in stages is told apart.
 func TestReviewsInStagesAreSeen(t *testing.T) {
 	for _, stages := range []int{0, 2} {
 		_, a := reviewed(t, pimtest.Kind(), func(r *pimtest.Review) { r.Stages = stages })
-		mine, err := a.Waiting(t.Context(), simBob)
+		look, err := a.Waiting(t.Context(), simBob)
+		mine := look.Rounds
 		if err != nil || len(mine) != 1 || mine[0].Staged != (stages > 0) {
 			t.Errorf("%d stages: %+v, %v", stages, mine, err)
 		}

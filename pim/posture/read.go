@@ -182,18 +182,25 @@ func (r *reading) azure(ctx context.Context) {
 		role, scope, who    string
 		eligible, activated bool
 	}
-	seen := map[once]bool{}
+	seen := map[once]int{} // where among the holdings
 	for _, scope := range r.src.Scopes {
+		here := []string{strings.ToLower(scope)}
 		for part, eligible := range map[Part]bool{AzureActive: false, AzureEligible: true} {
 			pages(ctx, r, part, func(ctx context.Context, page string) ([]pim.Holding, string, error) {
 				return r.src.Azure.Holdings(ctx, scope, eligible, page)
 			}, func(list []pim.Holding) bool {
-				return r.keep(slices.DeleteFunc(list, func(h pim.Holding) bool {
+				fresh := make([]pim.Holding, 0, len(list))
+				for _, h := range list {
 					o := once{h.Identity(), strings.ToLower(h.Scope), strings.ToLower(h.Holder.ID), h.Eligible, h.Activated}
-					known := seen[o]
-					seen[o] = true
-					return known
-				}))
+					if n, known := seen[o]; known {
+						r.alsoBelow(n, here)
+						continue
+					}
+					seen[o] = len(r.s.Holdings) + len(fresh)
+					h.Below = here
+					fresh = append(fresh, h)
+				}
+				return r.keep(fresh)
 			})
 		}
 	}
@@ -213,11 +220,19 @@ func (r *reading) azure(ctx context.Context) {
 	abreast(todo, func(h pim.Holding) {
 		read := func(ctx context.Context, _ string) ([]pim.Settings, string, error) {
 			s, err := r.src.Azure.Settings(ctx, h.Assignment)
-			s.RoleName, s.ScopeName = h.RoleName, h.ScopeName
+			s.RoleName, s.ScopeName, s.Below = h.RoleName, h.ScopeName, h.Below
 			return []pim.Settings{s}, "", err
 		}
 		pages(ctx, r, AzureSettings, read, r.settings)
 	})
+}
+
+// alsoBelow notes that a holding was read below another place, too.
+func (r *reading) alsoBelow(n int, place []string) {
+	if n < len(r.s.Holdings) && !slices.Contains(r.s.Holdings[n].Below, place[0]) {
+		h := &r.s.Holdings[n]
+		h.Below = slices.Concat(h.Below, place)
+	}
 }
 
 // guests asks which users with a privileged role are guests.

@@ -331,6 +331,11 @@ func TestAzureIsCountedOnce(t *testing.T) {
 	for _, h := range s.Holdings {
 		if h.Kind == pim.AzureResource {
 			n++
+			if !slices.Equal(h.Below, []string{"/sub/a", "/sub"}) {
+				t.Errorf("%s is read below %v", h.Holder.ID, h.Below)
+			}
+		} else if h.Below != nil {
+			t.Errorf("%+v", h)
 		}
 	}
 	if n != 3 || f.count("azure-settings") != 1 {

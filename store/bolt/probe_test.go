@@ -10,6 +10,7 @@ import (
 
 	"go.etcd.io/bbolt"
 
+	"github.com/belaybot/belay/store"
 	"github.com/belaybot/belay/store/bolt"
 )
 
@@ -67,5 +68,36 @@ func TestProbe(t *testing.T) {
 	}
 	if err := bolt.Probe(filepath.Dir(path), nil); !errors.As(err, &e) || e.Reason != bolt.Directory {
 		t.Errorf("a directory: %v", err)
+	}
+}
+
+// What is in the file is shown, and can be read only; the error of who looks is theirs.
+func TestProbeShows(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "belay.db")
+	if err := os.WriteFile(path, filled(t), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	before := read(t, path)
+	seen, mine := 0, errors.New("mine")
+	err := bolt.Probe(path, func(tx store.Tx) error {
+		names, err := tx.(store.BucketLister).Buckets()
+		if err != nil {
+			return err
+		}
+		for _, name := range names {
+			if err := tx.Scan(name, nil, nil, func(_, _ []byte) error { seen++; return nil }); err != nil {
+				return err
+			}
+		}
+		if err := tx.Put("b", []byte("k"), nil); !errors.Is(err, store.ErrReadOnly) {
+			t.Errorf("it was written: %v", err)
+		}
+		return mine
+	})
+	if !errors.Is(err, mine) || seen == 0 {
+		t.Errorf("%v after %d records", err, seen)
+	}
+	if !bytes.Equal(read(t, path), before) {
+		t.Error("the file was changed")
 	}
 }

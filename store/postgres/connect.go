@@ -16,6 +16,8 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"golang.org/x/sync/semaphore"
+
+	"github.com/belaybot/belay/store"
 )
 
 // Open connects to the database and makes Belay's schema in it when it is not there.
@@ -74,9 +76,9 @@ func Check(address string) error {
 }
 
 // Probe connects as Open does and looks at the schema, or whether it could be made, and at what the
-// user may do. It changes nothing.
-// Errors as Open.
-func Probe(ctx context.Context, opt Options) error {
+// user may do. It changes nothing. Errors as Open. What look, which may be nil, says of a schema
+// that is there is given back as it is.
+func Probe(ctx context.Context, opt Options, look func(store.Tx) error) error {
 	config, err := configure(opt.filled())
 	if err != nil {
 		return err
@@ -93,7 +95,9 @@ func Probe(ctx context.Context, opt Options) error {
 	case errors.Is(err, errNoSchema):
 		err = s.checkRoom(ctx, conn)
 	case err == nil:
-		err = s.checkRights(ctx, conn)
+		if err = s.checkRights(ctx, conn); err == nil && look != nil {
+			err = look(&txn{ctx: ctx, s: s, conn: conn, begun: true})
+		}
 	}
 	_ = conn.Close(ctx) // it is gone either way
 	return err

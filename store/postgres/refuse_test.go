@@ -37,7 +37,7 @@ func refused(t *testing.T, opt postgres.Options, want postgres.Reason) {
 		return
 	}
 	wantReason(t, err, want)
-	wantReason(t, postgres.Probe(t.Context(), postgres.Hasty(opt)), want)
+	wantReason(t, postgres.Probe(t.Context(), postgres.Hasty(opt), nil), want)
 	if strings.Contains(fmt.Sprintf("%v %+v %#v", err, err, err), password) {
 		t.Errorf("the password is in %#v", err)
 	}
@@ -115,15 +115,28 @@ func TestProbeSeesRights(t *testing.T) {
 		t.Fatal(err)
 	}
 	owner := postgres.Options{URL: srv.URL("maker", "shared")}
-	if err := postgres.Probe(t.Context(), owner); err != nil {
+	if err := postgres.Probe(t.Context(), owner, nil); err != nil {
 		t.Errorf("nothing is there yet: %v", err)
 	}
 	s := open(t, owner)
 	if err := s.Update(t.Context(), func(tx store.Tx) error { return put(tx, "k", "v") }); err != nil {
 		t.Fatal(err)
 	}
-	if err := postgres.Probe(t.Context(), owner); err != nil {
+	if err := postgres.Probe(t.Context(), owner, nil); err != nil {
 		t.Errorf("its owner: %v", err)
+	}
+	mine := errors.New("mine")
+	if err := postgres.Probe(t.Context(), owner, func(tx store.Tx) error {
+		v, err := tx.Get("a", []byte("k"))
+		if perr := tx.Put("a", []byte("k"), nil); !errors.Is(perr, store.ErrReadOnly) {
+			t.Errorf("it was written: %v", perr)
+		}
+		if _, nerr := tx.Get("nowhere", []byte("k")); !errors.Is(nerr, store.ErrNotFound) {
+			t.Errorf("a bucket that is not there: %v", nerr)
+		}
+		return errors.Join(err, mine, fmt.Errorf("it holds %s", v))
+	}); !errors.Is(err, mine) || !strings.Contains(err.Error(), "it holds v") {
+		t.Errorf("what is in it: %v", err)
 	}
 	conn, err := pgx.Connect(t.Context(), srv.URL("maker", "shared"))
 	if err != nil {
@@ -142,7 +155,7 @@ func TestProbeSeesRights(t *testing.T) {
 		if _, err := conn.Exec(t.Context(), step.grant); err != nil {
 			t.Fatal(err)
 		}
-		err := postgres.Probe(t.Context(), reader)
+		err := postgres.Probe(t.Context(), reader, nil)
 		if step.want == "" {
 			if err != nil {
 				t.Error(err)

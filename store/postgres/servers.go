@@ -86,7 +86,7 @@ func dialer(l limits, others bool) *net.Dialer {
 // nobody gave up waiting, its server may be gone: those beside it are not used any more, or
 // one caller after another would wait on them.
 func (s *Store) suspect(ctx context.Context, err error) error {
-	if err = s.fail(err); ctx.Err() == nil && hasReason(err, Unreachable) {
+	if err = s.fail(err); ctx.Err() == nil && hasReason(err, Unreachable) && s.pool != nil {
 		s.pool.Reset()
 	}
 	return err

@@ -285,6 +285,7 @@ func (a *App) wire(client *http.Client, now func() time.Time) error {
 	}
 	mux.Handle("/link/", pages)
 	mux.Handle("/signin/", pages)
+	mux.Handle("GET "+ProofPath+"{challenge}", proofs(keys))
 	a.public = newGate(newFront(guarded(mux, a.log), a.tracer, a.metrics), cfg, a.metrics)
 	return nil
 }

@@ -39,6 +39,7 @@ var operations = map[string]operation{
 	"/keys/rotate":     rotateKeys,
 	"/keys/prune":      pruneKeys,
 	"/keys/note":       noteKeysCommand,
+	"/keys/prove":      proveKeys,
 	"/audit/verify":    verifyAudit,
 	"/audit/export":    exportAudit,
 	"/audit/erase":     eraseAudit,

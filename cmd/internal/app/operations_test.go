@@ -65,6 +65,7 @@ func TestOperationsAreOnRecord(t *testing.T) {
 		{"/keys/prune", "{}", "keys prune"},
 		{"/keys/prune", "{}", ""}, // there is nothing left
 		{"/keys/note", `{"command":"keys wrap"}`, "keys wrap"},
+		{"/keys/prove", `{"challenge":"abcdefghijklmnopqrstuvwxyz"}`, ""},
 		{"/store/verify", "{}", ""},
 		{"/posture/days", "{}", ""},
 		{"/drift/show", "{}", ""},

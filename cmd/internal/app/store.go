@@ -13,6 +13,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/google/uuid"
 
+	"github.com/belaybot/belay/bot"
 	"github.com/belaybot/belay/store"
 	"github.com/belaybot/belay/store/bolt"
 	"github.com/belaybot/belay/store/postgres"
@@ -100,14 +101,22 @@ func (c Config) postgres(ctx context.Context, client *http.Client, committed fun
 	return postgres.Open(ctx, o)
 }
 
-// ProbeDatabase tells what a start would find wrong with the PostgreSQL database. It changes
-// nothing.
-func (c Config) ProbeDatabase(ctx context.Context, client *http.Client) error {
+// ProbeDatabase tells what a start would find wrong with the database, a file or PostgreSQL. With
+// keys, which may be nil, it also tells whether they open it, and whether a newer Belay has
+// changed it. It changes nothing.
+func (c Config) ProbeDatabase(ctx context.Context, client *http.Client, keys *store.Keyset) error {
+	var look func(store.Tx) error
+	if keys != nil {
+		look = func(tx store.Tx) error { return store.Examine(tx, keys, bot.Migrations()...) }
+	}
+	if !c.Replicated() {
+		return bolt.Probe(c.Database(), look)
+	}
 	o, err := c.postgresOptions(client)
 	if err != nil {
 		return err
 	}
-	return postgres.Probe(ctx, o)
+	return postgres.Probe(ctx, o, look)
 }
 
 func (c Config) postgresOptions(client *http.Client) (postgres.Options, error) {

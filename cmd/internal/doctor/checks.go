@@ -87,7 +87,7 @@ func checks() []check {
 		{id: "siem.spool", group: "SIEM", looked: "what waits for each target, what it refused, and what was lost to it", local: true, applies: hasTargets, do: (*visit).siemSpool},
 
 		{id: "address", group: "Address", looked: "the public address and when its certificate ends", do: (*visit).address},
-		{id: "address.belay", group: "Address", looked: "that Belay answers there, where the platforms call", do: (*visit).belayThere},
+		{id: "address.belay", group: "Address", looked: "that this Belay answers there, where the platforms call", do: (*visit).belayThere},
 
 		{id: "serving", group: "Serving", looked: "the Belay that serves from here, and whether its store writes", local: true, do: (*visit).serving},
 
@@ -98,6 +98,7 @@ func checks() []check {
 		{id: "data.vault", group: "Data", looked: "whether the vault opens the key file", applies: hasVault, do: (*visit).keyVault},
 		{id: "data.key_age", group: "Data", looked: "how old the key is that seals", local: true, do: (*visit).keyAge},
 		{id: "data.file", group: "Data", looked: "the file of the database, and what of it would stop a start", local: true, applies: inOneFile, do: (*visit).databaseFile},
+		{id: "data.opens", group: "Data", looked: "that the keys open the database", local: true, do: (*visit).keysOpen},
 		{id: "data.database", group: "Data", looked: "the PostgreSQL database, and what of it would stop a start", applies: app.Config.Replicated, do: (*visit).postgres},
 		{id: "data.space", group: "Data", looked: "how much room is left", local: true, do: (*visit).space},
 	}

@@ -400,11 +400,27 @@ var broken = map[string]struct {
 	}, "address", map[string]Verdict{"address": Fault}, []string{"another name", "public_url"}},
 	"something else answers, and nobody serves": {answers("public", manifest.SlackOptions, http.StatusNotFound, ""), "address.belay", map[string]Verdict{"address.belay": Unknown}, []string{"/slack/options answers HTTP 404", "belay serve"}},
 
-	"the keys are those of another store": {func(w *world) {
+	"the keys are another's": {func(w *world) {
 		w.must(os.Remove(w.cfg.KeyFile()))
 		_, err := store.LoadOrCreateKeyFile(w.cfg.KeyFile())
 		w.must(err)
-	}, "data.file", map[string]Verdict{"data.file": Fault}, []string{"belay.keys do not open it", "Put back", "belay store restore"}},
+	}, "data.opens", map[string]Verdict{"data.opens": Fault}, []string{"they do not open it", "from your backup"}},
+	"another Belay answers, and nobody serves": {func(w *world) {
+		keys, err := store.NewKeyset()
+		w.must(err)
+		w.keys = keys
+	}, "address.belay", map[string]Verdict{"address.belay": Unknown}, []string{"another Belay", "belay serve"}},
+	"a Belay answers that does not say which": {func(w *world) {
+		w.around["public"] = func(next http.Handler) http.Handler {
+			return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+				if strings.HasPrefix(r.URL.Path, app.ProofPath) {
+					http.NotFound(rw, r)
+					return
+				}
+				next.ServeHTTP(rw, r)
+			})
+		}
+	}, "address.belay", map[string]Verdict{"address.belay": Unknown}, []string{"does not say which one", "HTTP 404"}},
 	"the keys are gone":           {func(w *world) { w.must(os.Remove(w.cfg.KeyFile())) }, "data.keys", map[string]Verdict{"data.keys": Fault}, []string{"backup"}},
 	"the database is not reached": {func(w *world) { w.cfg.Store.PostgresURL = "postgres://belay:canary@127.0.0.1:1/belay" }, "data.database", map[string]Verdict{"data.database": Fault}, []string{"cannot be reached"}},
 	"nothing is there yet":        {func(w *world) { w.must(os.RemoveAll(w.cfg.Data)) }, "data.directory", map[string]Verdict{"data.directory": OK, "data.keys": OK}, nil},
@@ -514,7 +530,7 @@ func TestOffline(t *testing.T) {
 		w.must(os.Chmod(w.cfg.KeyFile(), 0o644))
 	})
 	for check, f := range w.examine() {
-		if check == "data.key_age" || check == "data.disk" || check == "serving" {
+		if check == "data.key_age" || check == "data.opens" || check == "data.disk" || check == "serving" {
 			continue // of a file that everybody may read nothing is read; and where the tests run is no matter
 		}
 		local := strings.HasPrefix(check, "data.") || strings.HasPrefix(check, "credential.") || strings.HasPrefix(check, configuration) || check == "security.channels"

@@ -2,6 +2,8 @@ package doctor
 
 import (
 	"context"
+	"crypto/hmac"
+	"crypto/rand"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -9,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/belaybot/belay/cmd/internal/app"
 	"github.com/belaybot/belay/manifest"
 )
 
@@ -65,8 +68,9 @@ func (v *visit) called() (all []string) {
 	return all
 }
 
-// belayThere looks whether Belay answers where the platforms call. It sends no delivery: where Belay
-// takes one, it answers a read with 405 and says that it takes POST.
+// belayThere looks whether this Belay answers where the platforms call. It sends no delivery: where
+// Belay takes one, it answers a read with 405 and says that it takes POST. Which Belay it is, the
+// answer to a challenge tells.
 func (v *visit) belayThere() says {
 	for _, path := range v.called() {
 		a, err := v.at(path)
@@ -80,7 +84,42 @@ func (v *visit) belayThere() says {
 		if _, served, err := v.spool(); err != nil || !served {
 			return unsure(found+"; none serves from this data directory", "Ask again when belay serve runs, on the machine where it does.")
 		}
-		return fault(found, "Let the proxy pass every path to the address in listen, unchanged; or correct public_url.")
+		return fault(found, mendProxy)
 	}
-	return ok("Belay answers where the platforms call")
+	return v.thisBelay()
+}
+
+const mendProxy = "Let the proxy pass every path to the address in listen, unchanged; or correct public_url."
+
+// thisBelay looks whether the Belay at the public address has the keys of this one.
+func (v *visit) thisBelay() says {
+	if v.offline {
+		return notAsked
+	}
+	keys, err := v.vault()
+	if err != nil {
+		return unsure("a Belay answers where the platforms call; whether it is this one cannot be told without its keys", "Mend data.keys and data.vault first, if one is at fault.")
+	}
+	asked := strings.ToLower(rand.Text())
+	a, err := v.at(app.ProofPath + asked)
+	if err != nil {
+		return unsure(unseen, mendUnseen)
+	}
+	here := v.servedKeys(keys)
+	switch proof := strings.TrimSpace(string(a.body)); {
+	case a.status == http.StatusOK && hmac.Equal([]byte(proof), []byte(keys.Proof(app.ProofOfAddress, asked))):
+		return ok("this Belay answers where the platforms call")
+	case a.status == http.StatusTooManyRequests:
+		return unsure("a Belay answers where the platforms call, and was asked too often which one it is", "Try again in a minute.")
+	case here.verdict == Fault:
+		return unsure("a Belay answers where the platforms call; whether it is this one cannot be told with these keys", "Mend data.opens first.")
+	case here.verdict != OK && a.status == http.StatusOK:
+		return unsure("another Belay answers where the platforms call, or one with other keys; "+here.found, "Ask again when belay serve runs, on the machine where it does.")
+	case a.status == http.StatusOK:
+		return fault("another Belay answers where the platforms call: it has other keys than the one that serves from here", mendProxy)
+	case here.verdict == OK:
+		return warn(fmt.Sprintf("a Belay answers where the platforms call, and does not say which one it is: HTTP %d", a.status),
+			"Let the proxy pass every path, "+app.ProofPath+" too. If it does, another Belay answers there, of an older version.")
+	}
+	return unsure(fmt.Sprintf("a Belay answers where the platforms call, and does not say which one it is: HTTP %d", a.status), "Ask again when belay serve of this version runs, on the machine where it does.")
 }

@@ -118,6 +118,75 @@ func TestSomethingElseAnswers(t *testing.T) {
 	}
 }
 
+// Whether the Belay at the public address is the one that serves from here, its keys tell.
+func TestWhichBelayAnswers(t *testing.T) {
+	ours, theirs := madeKeys(t), madeKeys(t)
+	older := ours.Keys()[0].ID.String()
+	if _, err := ours.Rotate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		there        *store.Keyset // nil: it does not say
+		status       int
+		here         *store.Keyset // nil: nobody serves
+		hereErr      error
+		lacks        string // of the Belay that serves, a key more
+		address, now Verdict
+	}{
+		"this one":                              {there: ours, here: ours, address: OK, now: OK},
+		"this one, and nobody serves here":      {there: ours, address: OK, now: OK},
+		"this one, and the socket does not say": {there: ours, hereErr: errElsewhere, address: OK, now: OK},
+		"another one":                           {there: theirs, here: ours, address: Fault, now: OK},
+		"another one, and nobody serves":        {there: theirs, address: Unknown, now: OK},
+		"one that does not say":                 {status: http.StatusNotFound, here: ours, address: Warning, now: OK},
+		"one that does not say, nobody serves":  {status: http.StatusNotFound, address: Unknown, now: OK},
+		"one that is asked too often":           {status: http.StatusTooManyRequests, here: ours, address: Unknown, now: OK},
+		"the key file is another's":             {there: theirs, here: theirs, address: Unknown, now: Fault},
+		"the key file is older":                 {there: ours, here: ours, lacks: "ffff", address: OK, now: Fault},
+	} {
+		t.Run(name, func(t *testing.T) {
+			v := &visit{vault: func() (*store.Keyset, error) { return ours, nil }, database: func() error { return nil }}
+			v.spool = func() ([]app.SIEMLine, bool, error) { return nil, c.here != nil, nil }
+			v.cfg.Slack.AppID = "A"
+			v.at = func(path string) (answer, error) {
+				asked, proof := strings.CutPrefix(path, app.ProofPath)
+				switch {
+				case !proof:
+					return answer{status: http.StatusMethodNotAllowed, header: http.Header{"Allow": {"POST"}}}, nil
+				case c.there == nil:
+					return answer{status: c.status}, nil
+				}
+				return answer{status: http.StatusOK, body: []byte(c.there.Proof(app.ProofOfAddress, asked) + "\n")}, nil
+			}
+			v.proof = func(asked string) (app.ProofLine, bool, error) {
+				if c.here == nil {
+					return app.ProofLine{}, false, c.hereErr
+				}
+				line := app.ProofLine{Proof: c.here.Proof(app.ProofOfKeys, asked), Keys: []string{older}}
+				if c.lacks != "" {
+					line.Keys = append(line.Keys, c.lacks)
+				}
+				return line, true, nil
+			}
+			if got := v.belayThere(); got.verdict != c.address || (got.mend == "") != (c.address == OK) {
+				t.Errorf("%+v, want %s", got, c.address)
+			}
+			if got := v.keysOpen(); got.verdict != c.now || (got.mend == "") != (c.now == OK) {
+				t.Errorf("%+v, want %s", got, c.now)
+			}
+		})
+	}
+}
+
+func madeKeys(t *testing.T) *store.Keyset {
+	t.Helper()
+	keys, err := store.LoadOrCreateKeyFile(filepath.Join(t.TempDir(), "belay.keys"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return keys
+}
+
 // The Belay that serves says itself whether its store writes.
 func TestServing(t *testing.T) {
 	for name, c := range map[string]struct {

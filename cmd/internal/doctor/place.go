@@ -100,10 +100,16 @@ func (v *visit) keyFile() says {
 }
 
 func (v *visit) postgres() says {
-	if err := v.database(); err != nil {
-		return fault(err.Error(), "docs/postgres.md says how it is set up.")
+	err := v.database()
+	switch {
+	case err == nil:
+		return ok("it can be written, keeps what it acknowledges, and is of this version or new")
+	case errors.Is(err, store.ErrWrongKeys):
+		return otherKeys
+	case errors.As(err, new(*store.SchemaError)):
+		return fault("a newer Belay has changed it", "Start that version, or restore a backup of the server from before the upgrade.")
 	}
-	return ok("it can be written, keeps what it acknowledges, and is of this version or new")
+	return fault(err.Error(), "docs/postgres.md says how it is set up.")
 }
 
 // The room that a store needs to go on, in bytes.

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/belaybot/belay/bot"
 	"github.com/belaybot/belay/cmd/internal/app"
 	"github.com/belaybot/belay/store"
 	"github.com/belaybot/belay/store/bolt"
@@ -17,15 +16,18 @@ import (
 func inOneFile(c app.Config) bool { return !c.Replicated() }
 func hasVault(c app.Config) bool  { return c.Keys.VaultKey != "" }
 
+// otherKeys is the verdict on a database that the keys do not open: data.opens has the fault.
+var otherKeys = unsure("its records cannot be read with these keys, nor which version wrote them", "Mend data.opens first.")
+
 func (v *visit) databaseFile() says {
 	path := v.cfg.Database()
-	err := bolt.Probe(path, v.opens)
+	err := v.database()
 	var open *bolt.OpenError
 	switch {
 	case err == nil:
 		return ok("it can be opened, and is of this version")
 	case errors.Is(err, store.ErrWrongKeys):
-		return fault("the keys of "+v.cfg.KeyFile()+" do not open it", "Put back the key file that was made with it. If it is that one, or nobody has it, move both away and restore a backup: belay store restore.")
+		return otherKeys
 	case errors.As(err, new(*store.SchemaError)):
 		return fault("a newer Belay has changed it", "Start that version, or restore a backup from before the upgrade: belay store restore.")
 	case errors.Is(err, fs.ErrNotExist):
@@ -49,18 +51,6 @@ func (v *visit) databaseFile() says {
 		return fault("it was written by another version of Belay", "Start that version, or restore a backup of this one: belay store restore.")
 	}
 	return fault("it is no sound store of Belay: "+string(open.Reason), "Move "+path+" away and restore a backup: belay store restore.")
-}
-
-// opens looks whether the keys are those of the store, and this version one that understands it.
-func (v *visit) opens(tx store.Tx) error {
-	if v.offline && hasVault(v.cfg) {
-		return nil // the keys are behind the vault
-	}
-	keys, err := v.vault()
-	if err != nil {
-		return nil //nolint:nilerr // data.keys and data.vault tell
-	}
-	return store.Examine(tx, keys, bot.Migrations()...)
 }
 
 // owner looks whether the files are of the same account as the directory. A directory that others
@@ -153,6 +143,32 @@ func (v *visit) keyVault() says {
 		return unsure("there is no key file that it could open", "Mend data.keys first, if that is at fault.")
 	}
 	return fault(err.Error(), "docs/keys.md says how the vault is set up.")
+}
+
+// keysOpen looks whether the keys of the file are those that the database is sealed with.
+func (v *visit) keysOpen() says {
+	if v.offline && (hasVault(v.cfg) || v.cfg.Replicated()) {
+		return notAsked
+	}
+	keys, err := v.vault()
+	if errors.Is(err, fs.ErrNotExist) {
+		return unsure("there is no key file to open it with", "Mend data.keys first, if that is at fault.")
+	}
+	if err != nil {
+		return unsure("the keys could not be opened", "Mend data.keys and data.vault first, if one is at fault.")
+	}
+	if said := v.servedKeys(keys); said.verdict != Unknown {
+		return said
+	}
+	switch err := v.database(); {
+	case err == nil, errors.As(err, new(*store.SchemaError)):
+		return ok("they open it")
+	case errors.Is(err, fs.ErrNotExist):
+		return ok("there is no database yet")
+	case errors.Is(err, store.ErrWrongKeys):
+		return fault("they do not open it: the key file is another's, or an older copy", "Put the file "+v.cfg.KeyFile()+" that belongs to the database back from your backup. If nobody has it: docs/operations.md, \"The key file is lost\".")
+	}
+	return unsure("it cannot be read", "Mend data.file or data.database first.")
 }
 
 // keyLife is how long one key may seal. Source: NIST SP 800-57 part 1, table 1: a symmetric key

@@ -61,6 +61,7 @@ type visit struct {
 	member                             func(conversation string) (answer, error)
 	readiness                          func() (answer, error)
 	packages                           func() ([]string, error) // versions of the Teams app
+	proof                              func(challenge string) (line app.ProofLine, served bool, err error)
 	spool                              func() (lines []app.SIEMLine, served bool, err error)
 }
 
@@ -109,8 +110,18 @@ func newVisit(ctx context.Context, cfg app.Config, o Options) (*visit, error) {
 	}
 	v.arm = sync.OnceValues(func() (answer, error) { return v.armAt("") })
 	v.collects = v.asks(ctx, nil, http.MethodGet, cfg.Telemetry.Endpoint)
-	v.database = func() error { return cfg.ProbeDatabase(ctx, client) }
 	v.vault = sync.OnceValues(func() (*store.Keyset, error) { return cfg.ProbeKeys(ctx) })
+	v.database = sync.OnceValue(func() error {
+		if v.offline && hasVault(cfg) { // the keys are behind the vault
+			return cfg.ProbeDatabase(ctx, client, nil)
+		}
+		keys, err := v.vault()
+		if err != nil { // data.keys and data.vault tell
+			keys = nil
+		}
+		return cfg.ProbeDatabase(ctx, client, keys)
+	})
+	v.proves(ctx)
 	v.fronts(ctx)
 	v.ready(ctx)
 	v.registration(ctx, o.Operator)

@@ -11,6 +11,8 @@ import (
 	"crypto/x509/pkix"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
+	"fmt"
 	"io"
 	"log"
 	"math/big"
@@ -62,6 +64,7 @@ type world struct {
 	trust  []tls.Certificate          // further authorities
 	ready  func(*world)               // runs when everything is there
 
+	keys  *store.Keyset // of the Belay at the public address
 	entra *pimtest.Tenant
 	ports map[string]net.Listener
 	urls  map[string]string
@@ -123,6 +126,9 @@ func newWorld(t *testing.T, change func(*world)) *world {
 	database, keys := stored()
 	w.must(os.WriteFile(w.cfg.Database(), database, 0o600))
 	w.must(os.WriteFile(w.cfg.KeyFile(), keys, 0o600))
+	var err error
+	w.keys, err = store.LoadKeyFile(w.cfg.KeyFile())
+	w.must(err)
 	for _, name := range []string{"login", "graph", "arm", "public", "bot-login", "slack", "openid", "connector"} {
 		w.listen(name)
 	}
@@ -237,6 +243,9 @@ func (w *world) public() http.Handler {
 	for _, path := range []string{manifest.SlackCommands, manifest.SlackInteractions, manifest.SlackOptions, manifest.SlackEvents, manifest.TeamsMessages} {
 		mux.HandleFunc("POST "+path, func(http.ResponseWriter, *http.Request) { w.t.Errorf("a delivery to %s", path) })
 	}
+	mux.HandleFunc("GET "+app.ProofPath+"{challenge}", func(rw http.ResponseWriter, r *http.Request) {
+		fmt.Fprintln(rw, w.keys.Proof(app.ProofOfAddress, r.PathValue("challenge")))
+	})
 	return mux
 }
 
@@ -344,16 +353,13 @@ var stored = sync.OnceValues(func() (database, keys []byte) {
 		panic(err)
 	}
 	defer os.RemoveAll(dir)
-	set, err := store.LoadOrCreateKeyFile(filepath.Join(dir, "belay.keys"))
+	made, err := store.LoadOrCreateKeyFile(filepath.Join(dir, "belay.keys"))
 	if err != nil {
 		panic(err)
 	}
 	s, err := bolt.Open(filepath.Join(dir, "belay.db"), bolt.Options{})
 	if err == nil {
-		err = store.CheckKeys(context.Background(), store.Seal(s, set))
-	}
-	if err == nil {
-		err = s.Close()
+		err = errors.Join(store.CheckKeys(context.Background(), store.Seal(s, made)), s.Close())
 	}
 	if err != nil {
 		panic(err)

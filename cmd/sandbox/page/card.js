@@ -20,7 +20,7 @@ const host = new AC.HostConfig({
   supportsInteractivity: true,
   fontSizes: { small: 12, default: 14, medium: 16, large: 18, extraLarge: 24 },
   fontWeights: { lighter: 300, default: 400, bolder: 600 },
-  spacing: { small: 6, default: 10, medium: 14, large: 18, extraLarge: 24, padding: 16 },
+  spacing: { small: 6, default: 10, medium: 14, large: 18, extraLarge: 24, padding: 12 },
   separator: { lineThickness: 1, lineColor: "var(--line)" },
   containerStyles: {
     default: look("var(--card)"), emphasis: look("var(--card-emphasis)"), accent: look("var(--card-emphasis)"),

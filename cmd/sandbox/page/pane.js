@@ -93,13 +93,13 @@ export class Pane {
       make: (p) => h("button", { type: "button", class: "place", "aria-current": p.on && "true", "data-place": p.name, onclick: () => this.go(this.person, p.id) },
         p.robot ? avatar("", true) : h("span", { class: "hash", "aria-hidden": "true" }, "#"), p.name, p.robot && h("small", { class: "app" }, "app"), badge(p.count)),
     });
-    this.drawMessages(all, here);
-    this.drawNotices();
     const name = people.find((p) => p.id === this.person).name;
     this.box.setAttribute("aria-label", `Message as ${name} in ${here.name}`);
     this.box.placeholder = this.chat.hint(here, name.split(" ")[0]);
     this.form.hidden = Boolean(here.silent);
     if (this.mention) this.mention.closest("label").hidden = here.robot;
+    this.drawMessages(all, here); // when the box below has its height
+    this.drawNotices();
     this.root.dispatchEvent(new CustomEvent("drawn"));
   }
 
