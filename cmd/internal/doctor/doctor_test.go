@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"os"
@@ -14,11 +15,13 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
+	"github.com/belaybot/belay/bot"
 	"github.com/belaybot/belay/cmd/internal/app"
 	"github.com/belaybot/belay/manifest"
 	"github.com/belaybot/belay/pim"
 	"github.com/belaybot/belay/pim/signin"
 	"github.com/belaybot/belay/store"
+	"github.com/belaybot/belay/store/bolt"
 )
 
 // A sound world has nothing to mend but the client secret, and what cannot be looked
@@ -404,7 +407,15 @@ var broken = map[string]struct {
 		w.must(os.Remove(w.cfg.KeyFile()))
 		_, err := store.LoadOrCreateKeyFile(w.cfg.KeyFile())
 		w.must(err)
-	}, "data.opens", map[string]Verdict{"data.opens": Fault}, []string{"they do not open it", "from your backup"}},
+	}, "data.opens", map[string]Verdict{"data.opens": Fault, "data.file": Unknown}, []string{"they do not open it", "from your backup"}},
+	"a newer Belay changed the database": {func(w *world) {
+		keys, err := store.LoadKeyFile(w.cfg.KeyFile())
+		w.must(err)
+		s, err := bolt.Open(w.cfg.Database(), bolt.Options{})
+		w.must(err)
+		_, err = store.Migrate(w.t.Context(), store.Seal(s, keys), append(slices.Clip(bot.Migrations()), func(store.Tx) error { return nil })...)
+		w.must(errors.Join(err, s.Close()))
+	}, "data.file", map[string]Verdict{"data.file": Fault}, []string{"a newer Belay", "Start that version"}},
 	"another Belay answers, and nobody serves": {func(w *world) {
 		keys, err := store.NewKeyset()
 		w.must(err)

@@ -307,3 +307,22 @@ func TestOneHostIsNotTheNetwork(t *testing.T) {
 		}
 	}
 }
+
+// Of a PostgreSQL that can be read it is told what is in it; one fault has one place.
+func TestPostgresIsRead(t *testing.T) {
+	for name, c := range map[string]struct {
+		err  error
+		want Verdict
+		says string
+	}{
+		"sound":            {nil, OK, "of this version"},
+		"another's keys":   {store.ErrWrongKeys, Unknown, "data.opens"},
+		"of a newer Belay": {&store.SchemaError{Stored: 3, Known: 2}, Fault, "Start that version"},
+		"it does not go":   {errElsewhere, Fault, "docs/postgres.md"},
+	} {
+		v := &visit{database: func() error { return c.err }}
+		if got := v.postgres(); got.verdict != c.want || !strings.Contains(got.found+" "+got.mend, c.says) {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}
