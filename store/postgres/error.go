@@ -135,8 +135,32 @@ func brief(err error) error {
 		return server
 	}
 	var connect *pgconn.ConnectError
-	if errors.As(err, &connect) {
-		return errors.Unwrap(connect)
+	if !errors.As(err, &connect) {
+		return err
+	}
+	err = errors.Unwrap(connect)
+	var several interface{ Unwrap() []error }
+	if !errors.As(err, &several) {
+		return innermost(err)
+	}
+	first := innermost(several.Unwrap()[0])
+	for _, other := range several.Unwrap() {
+		if innermost(other).Error() != first.Error() {
+			return err // which server says what
+		}
+	}
+	return first
+}
+
+// innermost is an error of the network without the addresses around it.
+func innermost(err error) error {
+	var dial *net.OpError
+	var name *net.DNSError
+	switch {
+	case errors.As(err, &name):
+		return errors.New(name.Err)
+	case errors.As(err, &dial):
+		return dial.Err
 	}
 	return err
 }

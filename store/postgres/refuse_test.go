@@ -72,6 +72,19 @@ func TestWhatIsRefusedWithoutAServer(t *testing.T) {
 	}
 }
 
+// The address is said once, and so is what every server says alike.
+func TestAFailureIsSaidOnce(t *testing.T) {
+	for _, hosts := range []string{"127.0.0.1:1", "127.0.0.1:1,127.0.0.1:2"} {
+		err := postgres.Probe(t.Context(), postgres.Hasty(postgres.Options{URL: "postgres://u@" + hosts + "/x"}), nil)
+		wantReason(t, err, postgres.Unreachable)
+		for _, once := range []string{"127.0.0.1:1", "connection refused"} {
+			if n := strings.Count(fmt.Sprint(err), once); n != 1 {
+				t.Errorf("%s: %q is said %d times: %v", hosts, once, n, err)
+			}
+		}
+	}
+}
+
 func TestWhoIsRefused(t *testing.T) {
 	srv := postgrestest.Start(t)
 	err := errors.Join(

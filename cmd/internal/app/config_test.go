@@ -82,10 +82,17 @@ func TestLoadNamesEveryFault(t *testing.T) {
 	_, err = Load(write(t, strings.NewReplacer("https://belay.example.com", "http://belay.example.com", "canary-signing-secret", "short",
 		"7c3f5a2e-1b0d-4c55-9a3e-2f6d8b1c4e70", "contoso").Replace(good)), nil)
 	got = faults(t, err)
-	for _, want := range []string{"public_url: must be https", "slack.signing_secret:", "entra.tenant_id:"} {
+	for _, want := range []string{"public_url: must be https", "slack.signing_secret: is too short", "entra.tenant_id:"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("%q is missing in:\n%s", want, got)
 		}
+	}
+}
+
+func TestWithoutASigningSecret(t *testing.T) {
+	_, err := Load(write(t, strings.Replace(good, "  signing_secret: canary-signing-secret\n", "", 1)), nil)
+	if got := faults(t, err); !strings.Contains(got, "slack.signing_secret: is required") || strings.Contains(got, "short") {
+		t.Error(got)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"runtime/debug"
 	"sync"
@@ -23,6 +24,7 @@ import (
 // Destination is one place that the audit trail is delivered to.
 type Destination struct {
 	Name string // as it is called in siem
+	Host string // and port, if its address names one; empty for a file
 	Target
 }
 
@@ -42,19 +44,19 @@ func (c Config) Destinations(client *http.Client, stdout io.Writer) (all []Desti
 	switch s.File.Path {
 	case "":
 	case target.Standard:
-		all = append(all, Destination{"file", &target.Stream{Format: f, To: stdout}})
+		all = append(all, Destination{"file", "", &target.Stream{Format: f, To: stdout}})
 	default:
-		all = append(all, Destination{"file", &target.File{Format: f, Path: s.File.Path}})
+		all = append(all, Destination{"file", "", &target.File{Format: f, Path: s.File.Path}})
 	}
 	if s.Syslog.Address != "" {
 		conf, err := c.syslogTLS()
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, Destination{"syslog", &target.Syslog{Format: f, Address: s.Syslog.Address, TLS: conf, Dial: dialer(client)}})
+		all = append(all, Destination{"syslog", s.Syslog.Address, &target.Syslog{Format: f, Address: s.Syslog.Address, TLS: conf, Dial: dialer(client)}})
 	}
 	if s.Splunk.URL != "" {
-		all = append(all, Destination{"splunk", &target.Splunk{Format: f, HTTP: client, URL: s.Splunk.URL, Token: string(s.Splunk.Token), Index: s.Splunk.Index, Acks: s.Splunk.Acknowledge}})
+		all = append(all, Destination{"splunk", hostOf(s.Splunk.URL), &target.Splunk{Format: f, HTTP: client, URL: s.Splunk.URL, Token: string(s.Splunk.Token), Index: s.Splunk.Index, Acks: s.Splunk.Acknowledge}})
 	}
 	if s.Azure.Endpoint != "" {
 		own, err := c.Credential()
@@ -65,19 +67,28 @@ func (c Config) Destinations(client *http.Client, stdout io.Writer) (all []Desti
 		if err != nil {
 			return nil, fmt.Errorf("siem.azure: %w", err)
 		}
-		all = append(all, Destination{"azure", &target.Azure{Format: f, HTTP: client, Endpoint: s.Azure.Endpoint, Rule: s.Azure.Rule, Stream: s.Azure.Stream, Credential: token, Scope: s.Azure.Scope}})
+		all = append(all, Destination{"azure", hostOf(s.Azure.Endpoint), &target.Azure{Format: f, HTTP: client, Endpoint: s.Azure.Endpoint, Rule: s.Azure.Rule, Stream: s.Azure.Stream, Credential: token, Scope: s.Azure.Scope}})
 	}
 	if s.Webhook.URL != "" {
 		secrets := []string{string(s.Webhook.Secret)}
 		if s.Webhook.NextSecret != "" {
 			secrets = append(secrets, string(s.Webhook.NextSecret))
 		}
-		all = append(all, Destination{"webhook", &target.Webhook{Format: f, HTTP: client, URL: s.Webhook.URL, Secrets: secrets}})
+		all = append(all, Destination{"webhook", hostOf(s.Webhook.URL), &target.Webhook{Format: f, HTTP: client, URL: s.Webhook.URL, Secrets: secrets}})
 	}
 	if s.OTLP.URL != "" {
-		all = append(all, Destination{"otlp", &target.OTLP{Format: f, HTTP: client, URL: s.OTLP.URL, Header: string(s.OTLP.Header)}})
+		all = append(all, Destination{"otlp", hostOf(s.OTLP.URL), &target.OTLP{Format: f, HTTP: client, URL: s.OTLP.URL, Header: string(s.OTLP.Header)}})
 	}
 	return all, nil
+}
+
+// hostOf is the host of an address, which may hold a secret besides.
+func hostOf(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return "" // Validate has refused it
+	}
+	return u.Host
 }
 
 func (c Config) syslogTLS() (*tls.Config, error) {

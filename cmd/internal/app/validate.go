@@ -10,6 +10,9 @@ import (
 	"time"
 )
 
+// tooShort is said of a signing secret that cannot be one: Slack's have 32 characters.
+const tooShort = "is too short to be one; copy the whole of it from Basic Information"
+
 var (
 	guid      = regexp.MustCompile(`^[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}$`)
 	appURI    = regexp.MustCompile(`^api://[A-Za-z0-9._~/-]{1,250}$`)
@@ -59,8 +62,9 @@ func (c Config) Validate() []string {
 		v.check("slack.app_id", slackID.MatchString(c.Slack.AppID), "must be an app id such as A0123456789")
 		v.check("slack.team_id", slackID.MatchString(c.Slack.TeamID), "must be a workspace id such as T0123456789")
 		v.check("slack.bot_token", c.Slack.BotToken != "", "is required")
-		v.check("slack.signing_secret", len(c.Slack.SigningSecret) >= 16, "is required, and is longer than that")
-		v.check("slack.next_signing_secret", c.Slack.NextSigningSecret == "" || len(c.Slack.NextSigningSecret) >= 16, "is too short")
+		v.check("slack.signing_secret", c.Slack.SigningSecret != "", "is required, for checking that a request is Slack's")
+		v.check("slack.signing_secret", c.Slack.SigningSecret == "" || len(c.Slack.SigningSecret) >= 16, tooShort)
+		v.check("slack.next_signing_secret", c.Slack.NextSigningSecret == "" || len(c.Slack.NextSigningSecret) >= 16, tooShort)
 		v.check("slack.client_id", c.Slack.ClientID != "", "is required, for Sign in with Slack")
 		v.check("slack.client_secret", c.Slack.ClientSecret != "", "is required, for Sign in with Slack")
 	}

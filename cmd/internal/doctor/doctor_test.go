@@ -330,7 +330,7 @@ var broken = map[string]struct {
 		answers("public", "/v1/traces", http.StatusMethodNotAllowed, "")(w)
 	}, "telemetry.collector", map[string]Verdict{"telemetry.collector": OK}, nil},
 	"a target of the audit trail is down": {func(w *world) { w.cfg.SIEM.OTLP.URL = "http://127.0.0.1:1/v1/logs" }, "siem.targets", map[string]Verdict{"siem.targets": Fault},
-		[]string{"otlp: it cannot be reached", "docs/siem.md"}},
+		[]string{"otlp: at 127.0.0.1:1, it cannot be reached", "firewall", "docs/siem.md"}},
 
 	"others may enter the data directory": {mode(func(w *world) string { return w.cfg.Data }, 0o755), "data.directory", map[string]Verdict{"data.directory": Fault}, []string{"0755", "chmod 700"}},
 	"others may read the keys":            {mode(func(w *world) string { return w.cfg.KeyFile() }, 0o644), "data.keys", map[string]Verdict{"data.keys": Fault}, []string{"0644", "chmod 600"}},
@@ -433,7 +433,7 @@ var broken = map[string]struct {
 		}
 	}, "address.belay", map[string]Verdict{"address.belay": Unknown}, []string{"does not say which one", "HTTP 404"}},
 	"the keys are gone":           {func(w *world) { w.must(os.Remove(w.cfg.KeyFile())) }, "data.keys", map[string]Verdict{"data.keys": Fault}, []string{"backup"}},
-	"the database is not reached": {func(w *world) { w.cfg.Store.PostgresURL = "postgres://belay:canary@127.0.0.1:1/belay" }, "data.database", map[string]Verdict{"data.database": Fault}, []string{"cannot be reached"}},
+	"the database is not reached": {func(w *world) { w.cfg.Store.PostgresURL = "postgres://belay:canary@127.0.0.1:1/belay" }, "data.database", map[string]Verdict{"data.database": Fault}, []string{"at 127.0.0.1:1 cannot be reached", "connect to it (connect: connection refused)"}},
 	"nothing is there yet":        {func(w *world) { w.must(os.RemoveAll(w.cfg.Data)) }, "data.directory", map[string]Verdict{"data.directory": OK, "data.keys": OK}, nil},
 	"a file where the directory is to be": {func(w *world) {
 		w.must(os.RemoveAll(w.cfg.Data))

@@ -22,6 +22,7 @@ func hasTargets(c app.Config) bool {
 // destination is what a look at a target found.
 type destination struct {
 	name  string
+	host  string
 	found target.Checked
 	err   error
 }
@@ -37,7 +38,7 @@ func (v *visit) siem(ctx context.Context) {
 		var done sync.WaitGroup
 		for n, d := range all {
 			done.Go(func() {
-				looks[n].name = d.Name
+				looks[n].name, looks[n].host = d.Name, d.Host
 				looks[n].found, looks[n].err = d.Check(ctx)
 			})
 		}
@@ -61,10 +62,16 @@ func (v *visit) siemTargets() says {
 		return fault("they cannot be used: "+err.Error(), "Change what siem in the configuration names.")
 	}
 	var bad, late, good []string
+	mend := ""
 	for _, d := range all {
 		switch ends := d.found.Until; {
 		case d.err != nil:
-			bad = append(bad, d.name+": "+words(d.err))
+			said := words(d.err)
+			if errors.As(d.err, new(*target.CallError)) {
+				said = "at " + d.host + ", " + said
+				mend = "Check that address, DNS, and that the firewall or a proxy lets this machine out to it; "
+			}
+			bad = append(bad, d.name+": "+said)
 		case !ends.IsZero() && ends.Sub(v.now()) < renewed:
 			late = append(late, fmt.Sprintf("%s: its certificate ends on %s", d.name, ends.UTC().Format(time.DateOnly)))
 		default:
@@ -73,7 +80,7 @@ func (v *visit) siemTargets() says {
 	}
 	switch {
 	case len(bad) > 0:
-		return fault(strings.Join(append(bad, late...), "; "), "docs/siem.md says how each is set up. Nothing is lost meanwhile: it waits in the audit trail.")
+		return fault(strings.Join(append(bad, late...), "; "), mend+"docs/siem.md says how each is set up. Nothing is lost meanwhile: it waits in the audit trail.")
 	case len(late) > 0:
 		return warn(strings.Join(late, "; "), "Renew the certificate of that receiver.")
 	}
