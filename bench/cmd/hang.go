@@ -92,8 +92,13 @@ func (b *bench) click() error {
 		o := outcome{took: row.all}
 		t.add(row.what, span(o.at(.5)), span(o.at(.9)), span(o.at(.99)))
 	}
-	median := outcome{took: read}.at(.5)
-	b.out.goal("click → call to Microsoft sent, 5 ms at the median", median <= 5*time.Millisecond, span(median)+" to the first call, which reads who may decide; "+span(outcome{took: sent}.at(.5))+" to the decision")
+	for _, goal := range []struct {
+		what string
+		all  []time.Duration
+	}{{"the first call to Microsoft about it sent, which reads who may decide", read}, {"the decision sent to Microsoft", sent}} {
+		median := outcome{took: goal.all}.at(.5)
+		b.out.goal("click → "+goal.what+", 5 ms at the median", median <= 5*time.Millisecond, span(median))
+	}
 	return b.out.write("click", fmt.Sprintf("%d clicks, one after the other, against the simulated tenant over TLS; the approver's decision is told to them in Slack before Microsoft hears it, which is in these times. "+
 		"The %d clicks before, the first of each approver, are not counted.", len(sent), most-len(sent)), t)
 }
