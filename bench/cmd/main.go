@@ -111,6 +111,7 @@ func run(ctx context.Context, args []string) (err error) {
 	for _, p := range chosen {
 		begun := time.Now()
 		fmt.Fprintf(os.Stderr, "== %s: %s\n", p.name, p.about)
+		b.out.begin()
 		if err := p.run(b); err != nil {
 			return fmt.Errorf("%s: %w", p.name, err)
 		}

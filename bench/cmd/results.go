@@ -15,9 +15,22 @@ import (
 // marks. What stands outside of them is written by hand.
 type results struct {
 	file  string
-	head  string
+	run   string // what holds for the whole run: commit, machine
+	note  string
 	dry   bool
-	goals []string // of the part that is being measured
+	now   func() time.Time
+	load  func() string // what else runs on the machine
+	head  string        // of the part that is being measured
+	goals []string      // and its goals
+}
+
+// begin is called when a part begins: its table says when that was, and what else ran then.
+func (r *results) begin() {
+	r.head = r.now().Format("2 January 2006, 15:04") + ", " + r.run + r.load()
+	if r.note != "" {
+		r.head += "; **" + r.note + "**"
+	}
+	r.goals = nil
 }
 
 // goal says how a figure stands to what was wanted.
@@ -39,14 +52,10 @@ func newResults(b *bench, note string) (*results, error) {
 	} else if changed != "" {
 		commit += " and changes"
 	}
-	head := fmt.Sprintf("%s, commit %s, %s", time.Now().Format("2 January 2006, 15:04"), commit, machine())
-	if note != "" {
-		head += "; **" + note + "**"
-	}
-	return &results{file: filepath.Join(b.root, "bench", "RESULTS.md"), head: head, dry: b.quick}, nil
+	return &results{file: filepath.Join(b.root, "bench", "RESULTS.md"), run: "commit " + commit + ", " + machine(), note: note, dry: b.quick, now: time.Now, load: loaded}, nil
 }
 
-// machine is what it runs on, and what else runs there.
+// machine is what it runs on.
 func machine() string {
 	model := "unknown processor"
 	if text, err := os.ReadFile("/proc/cpuinfo"); err == nil {
@@ -57,11 +66,16 @@ func machine() string {
 			}
 		}
 	}
-	load := ""
-	if text, err := os.ReadFile("/proc/loadavg"); err == nil {
-		load = ", load average " + strings.Fields(string(text))[0] + " at the start"
+	return fmt.Sprintf("%d cores (%s) for server, load and simulated services together, %s, GOMAXPROCS %d", runtime.NumCPU(), model, runtime.Version(), runtime.GOMAXPROCS(0))
+}
+
+// loaded is the load average of the last minute, where the system tells it.
+func loaded() string {
+	text, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return ""
 	}
-	return fmt.Sprintf("%d cores (%s) for server, load and simulated services together, %s, GOMAXPROCS %d%s", runtime.NumCPU(), model, runtime.Version(), runtime.GOMAXPROCS(0), load)
+	return ", load average " + strings.Fields(string(text))[0] + " when it began"
 }
 
 // table is a table in Markdown.
@@ -94,7 +108,6 @@ func (r *results) write(part, words string, tables ...table) error {
 	if len(r.goals) > 0 {
 		text.WriteString("\n" + strings.Join(r.goals, "\n") + "\n")
 	}
-	r.goals = nil
 	fmt.Println(text.String())
 	if r.dry {
 		return nil
