@@ -157,6 +157,13 @@ func (b *bench) graphhang() error {
 		hang, w.calls.Load()-before, mib(idle), mib(after), or(o.sample, "none"), p.sample), t)
 }
 
+func none(n int) string {
+	if n == 0 {
+		return "none"
+	}
+	return count(float64(n))
+}
+
 func or(a, b string) string {
 	if a != "" {
 		return a

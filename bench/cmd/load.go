@@ -23,6 +23,7 @@ type target struct {
 	most  int64                    // so many there are; 0: without end
 	make  func(n int64) []byte     // the n-th request as it goes over the wire
 	check func(answer answer) bool // whether it is the right answer
+	off   func(answer answer) bool // whether it was put off, in a right way; nil: never
 }
 
 // answer is what came back.
@@ -37,6 +38,7 @@ type outcome struct {
 	took   []time.Duration
 	early  int // right answers before the count began
 	wrong  int
+	off    int    // put off, those before the count began too
 	sample string // of a wrong answer
 	over   time.Duration
 	used   time.Duration // processor time of the server
@@ -97,6 +99,9 @@ func (t target) drive(conns int, begin, end time.Time, when func(n int64) time.T
 				}
 				a, err := c.ask(t.make(t.next.Add(1) - 1))
 				took := time.Since(at)
+				if err == nil && t.off != nil && t.off(a) {
+					mine.off++
+				}
 				switch {
 				case at.Before(begin):
 					if err == nil && t.check(a) {
@@ -115,6 +120,7 @@ func (t target) drive(conns int, begin, end time.Time, when func(n int64) time.T
 			mu.Lock()
 			defer mu.Unlock()
 			all.took, all.early, all.wrong = append(all.took, mine.took...), all.early+mine.early, all.wrong+mine.wrong
+			all.off += mine.off
 			if mine.sample != "" {
 				all.sample = mine.sample
 			}
