@@ -162,6 +162,20 @@ func TestTheEnvironmentIsGivenOn(t *testing.T) {
 	}
 }
 
+// A large file or a slow database gets the time that it needs.
+func TestTheStartIsWaitedFor(t *testing.T) {
+	slow := with(values(t, "bolt"), "startSeconds", 1801)
+	for want, v := range map[int32]map[string]any{300: values(t, "postgres"), 1802: slow} {
+		p := of[*apps.Deployment](t, objects(t, v), "Deployment belay").Spec.Template.Spec.Containers[0].StartupProbe
+		if got := p.PeriodSeconds * p.FailureThreshold; got != want || p.HTTPGet.Path != "/livez" {
+			t.Errorf("stopped after %d s, want %d", got, want)
+		}
+	}
+	if _, err := render(t, with(values(t, "bolt"), "startSeconds", 0), true); err == nil {
+		t.Error("a start without time is taken")
+	}
+}
+
 func TestTheStopIsWaitedFor(t *testing.T) {
 	for name, stop := range map[string]int64{"bolt": 20, "postgres": 40 + 5} {
 		d := of[*apps.Deployment](t, objects(t, values(t, name)), "Deployment belay")
