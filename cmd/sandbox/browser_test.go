@@ -123,6 +123,26 @@ func TestStoryByHand(t *testing.T) {
 	page.shot("17-narrow")
 }
 
+// What is new in the security channel before anybody did anything is explained, until it was
+// looked at.
+func TestNewsAtTheStartIsExplained(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a browser takes a while")
+	}
+	w := runWorld(t, t.TempDir(), manners{compares: true})
+	w.alarmed("The first baseline of the tenant")
+	page := openBrowser(t)
+	page.goTo(w.urls[atPage])
+	page.reads("#slack .person[data-person=U0FRANK] .badge", "1")
+	page.reads("#tour .say", "already, for Frank and Bob, is how Belay found the tenant. It can wait.")
+	page.shot("01-news-at-the-start")
+	page.click("#teams .place[data-place=security-alerts]", "")
+	page.click("#slack .person[data-person=U0FRANK]", "")
+	page.click("#slack .place[data-place=security-alerts]", "")
+	page.until("hear no more of it", `!document.querySelector("#tour .say").textContent.includes("already")`)
+	page.reads("#tour .say", "In Slack you are Alice")
+}
+
 // TestFormsByHand goes where the story does not: a guest, more roles than a list
 // holds, a form in Teams, a denial.
 func TestFormsByHand(t *testing.T) {

@@ -58,6 +58,7 @@ async function follow(path, show) {
 }
 
 await readTenant();
-follow("slack/state", (state) => { slack.update(state); drawn(); });
-follow("teams/state", (state) => { teams.update(state, tenant.state.cast); drawn(); });
+for (const chat of [slack, teams]) chat.pane.root.addEventListener("drawn", drawn);
+follow("slack/state", (state) => slack.update(state));
+follow("teams/state", (state) => teams.update(state, tenant.state.cast));
 setInterval(() => { if (!document.hidden) readTenant(); }, 5000);

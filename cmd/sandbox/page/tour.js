@@ -4,7 +4,7 @@
 
 import { h, keep } from "./dom.js";
 
-const role = "User Administrator";
+const role = "User Administrator", security = "security-alerts";
 const titles = [
   "Alice links her account", "She asks for a role", "An approver decides", "The role is active", "The role ends by itself",
 ];
@@ -34,6 +34,7 @@ export class Tour {
     const link = `${t.bot}/link/`;
     return {
       alice, view, approved,
+      alerted: this.alerted(),
       asked: Boolean(request),
       denied: t.requests.some((r) => mine(r) && r.status === "Denied"),
       linkShown: dm.some((m) => m.html.includes(link)),
@@ -45,6 +46,13 @@ export class Tour {
         && teams.conversations.some((c) => c.kind === "channel" && c.activities.some((a) => heard(JSON.stringify(a.card ?? "")))),
       ended: Boolean(approved) && audit.some((a) => a.activity.startsWith("Remove member from role") && a.time > approved.time) && !t.active.some((a) => mine(a)),
     };
+  }
+
+  // alerted tells that something new stands in the channel of the security team: how Belay found the
+  // tenant is told there before anybody does anything.
+  alerted() {
+    return [this.slack, this.teams].some((chat) => chat.people(chat.pane.state).some((who) => chat.places(chat.pane.state, who.id)
+      .some((place) => place.name === security && chat.pane.fresh(who.id, place.id) > 0)));
   }
 
   update() {
@@ -83,7 +91,10 @@ export class Tour {
     const look = this.slack.pane.person === now.alice.slack ? null : alice; // her window is open already
     switch (at) {
       case 0:
-        if (!now.linkShown) return [slackBox, "In Slack you are Alice. Type ", "*/elevate", " into the message box and press ", "*Enter", "."];
+        if (!now.linkShown) {
+          return [slackBox, "In Slack you are Alice. Type ", "*/elevate", " into the message box and press ", "*Enter", ".",
+            ...(now.alerted ? [" What is new in ", `*#${security}`, " already, for Frank and Bob, is how Belay found the tenant. It can wait."] : [])];
+        }
         return [inSlack("a[href*='/link/']"), "Press ", "*Sign in", " on Belay's message. In the tab that opens press ", "*Continue",
           ", tell Slack and then Entra that you are Alice, and approve on the phone. Then come back here."];
       case 1:
@@ -105,8 +116,8 @@ export class Tour {
         return [() => point(document.querySelector("[data-advance='8h']")), "Alice is told, ", "*#access-notices", ` heard in both chats, and the audit log says that ${now.approver}, a user, approved: no application wrote anything. Now press `,
           "*+8 h", " on the tenant's clock."];
     }
-    const security = () => { document.querySelector(".security").open = true; point(document.querySelector(".security summary")); };
-    return [security, "The role has ended, and everybody was told. Now try what you like. In Alice's form: the group ", "*First-Line Support", " and the role that it opens, ",
+    const team = () => { document.querySelector(".security").open = true; point(document.querySelector(".security summary")); };
+    return [team, "The role has ended, and everybody was told. Now try what you like. In Alice's form: the group ", "*First-Line Support", " and the role that it opens, ",
       "*Contributor", " on one Azure resource group only, several roles at once. Her ", "*Home", " tab in Slack shows all of it. Ask as Dave in ", "*Microsoft's own portal",
       " and decide in a chat, or the other way round. ", "*For the security team", ", below it, sets off what should be noticed; as Carol type ", "*/elevate posture", " or ", "*/elevate checklist",
       ". ", "*/elevate help", " says what Belay understands."];
