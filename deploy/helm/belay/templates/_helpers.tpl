@@ -43,6 +43,12 @@ listen private_listen data stop_timeout keys.file
 {{- $v := .Values -}}
 {{- if not (has $v.store.kind (list "bolt" "postgres")) }}{{ fail "store.kind: bolt or postgres" }}{{ end -}}
 {{- if and (eq $v.store.kind "bolt") (gt (int $v.replicas) 1) }}{{ fail "replicas: one Belay alone may have the file of store.kind bolt; several share a PostgreSQL (store.kind: postgres)" }}{{ end -}}
+{{- if $v.backup.schedule -}}
+{{- if ne $v.store.kind "bolt" }}{{ fail "backup.schedule: PostgreSQL is backed up by its own means (docs/postgres.md)" }}{{ end -}}
+{{- if ne $v.store.bolt.accessMode "ReadWriteOnce" }}{{ fail "backup.schedule: with ReadWriteOncePod no second pod may see the disk; docs/operations.md has a timer outside of the cluster" }}{{ end -}}
+{{- if not $v.backup.recipients }}{{ fail "backup.recipients: whom backups are encrypted for, as belay store backup-key printed it" }}{{ end -}}
+{{- if or (not $v.backup.existingClaim) (eq $v.backup.existingClaim (include "belay.claim" .)) }}{{ fail "backup.existingClaim: a disk of its own; a backup beside the store is lost with it" }}{{ end -}}
+{{- end -}}
 {{- if eq $v.store.kind "postgres" -}}
 {{- if $v.restore.identitySecret }}{{ fail "restore.identitySecret: PostgreSQL is restored by its own means (docs/postgres.md)" }}{{ end -}}
 {{- if not $v.keys.existingSecret }}{{ fail "keys.existingSecret: replicas on PostgreSQL share one key file; docs/operations.md says how it is made" }}{{ end -}}

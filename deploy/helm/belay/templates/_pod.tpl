@@ -35,7 +35,7 @@ priorityClassName: {{ . }}
 {{- end }}
 {{- end }}
 
-{{/* What every container has. */}}
+{{/* What every container has. "pod" beside the values: also the pod's name, as POD. */}}
 {{- define "belay.container" -}}
 image: {{ include "belay.image" . }}
 imagePullPolicy: {{ .Values.image.pullPolicy }}
@@ -43,18 +43,23 @@ securityContext:
   allowPrivilegeEscalation: false
   readOnlyRootFilesystem: true
   capabilities: {drop: [ALL]}
-{{- with .Values.env }}
+{{- $pod := get . "pod" }}
+{{- if or .Values.env $pod }}
 env:
-  {{- range $name, $value := . }}
+  {{- if $pod }}
+  - {name: POD, valueFrom: {fieldRef: {fieldPath: metadata.name}}}
+  {{- end }}
+  {{- range $name, $value := .Values.env }}
   - {name: {{ $name }}, value: {{ $value | quote }}}
   {{- end }}
 {{- end }}
 resources: {{- toYaml .Values.resources | nindent 2 }}
 {{- end }}
 
+{{/* What every container sees. "looks" beside the values: of the data nothing can be changed. */}}
 {{- define "belay.mounts" -}}
 - {name: config, mountPath: /etc/belay/belay.yaml, subPath: belay.yaml, readOnly: true}
-- {name: data, mountPath: /var/lib/belay}
+- {name: data, mountPath: /var/lib/belay{{ if get . "looks" }}, readOnly: true{{ end }}}
 {{- if .Values.secrets.files }}
 - {name: secrets, mountPath: /etc/belay/secrets, readOnly: true}
 {{- end }}
