@@ -126,7 +126,7 @@ func (w *accountWatch) lookAtAccount(ctx context.Context, account string, now ti
 // named is who an account is, where there is something to tell of it.
 func (w *accountWatch) named(ctx context.Context, account string, lines int) pim.Principal {
 	if lines > 0 {
-		if p, err := w.b.o.Directory.Principal(ctx, account); err == nil {
+		if p, err := w.b.identified(ctx, account); err == nil {
 			return p
 		}
 	}

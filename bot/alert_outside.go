@@ -16,8 +16,10 @@ func (l *lookout) outside(ctx context.Context, t pim.Trace) error {
 		return nil
 	}
 	who := pim.Principal{ID: t.Principal}
-	if p, err := b.o.Directory.Principal(ctx, t.Principal); err == nil && t.Principal != "" {
-		who = p
+	if t.Principal != "" {
+		if p, err := b.identified(ctx, t.Principal); err == nil {
+			who = p
+		}
 	}
 	if err := b.o.Store.Update(ctx, func(tx store.Tx) error { return b.raise(tx, assignedOutside(t, who), at) }); err != nil {
 		return err

@@ -519,6 +519,7 @@ func TestAWeakenedPolicyIsToldWhenTheMuteEnds(t *testing.T) {
 func TestAnAssignmentOutsidePIMIsToldOnce(t *testing.T) {
 	w := watched(t, bot.AlertRules{}, bot.AlertOutside)
 	line := pim.Trace{ID: "line-1", At: w.now(), What: pim.TraceOutside, Assignment: users.Assignment, RoleName: users.RoleName, Principal: "oid-dave", By: people["bob"]}
+	w.ms.Fail("principal", &pim.Error{Op: "principal", Code: pim.CodeThrottled, After: 20 * time.Millisecond}) // who it is about is asked again
 	w.ms.AddTrace(line)
 	w.seesLater(time.Minute, w.slack, "C-ops", "User Administrator was assigned to Dave Davis outside of PIM", "By: Bob Brown")
 	w.restart() // and the log is read from before

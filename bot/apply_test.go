@@ -131,7 +131,22 @@ func TestApplyRefusesPeople(t *testing.T) {
 
 func TestNobodyWithinTheWindow(t *testing.T) {
 	r := apply(t, asked(true), Sending{"i1"}, Accept{"i1"}, held("PendingApproval"))
-	r, err := Apply(r, r.opened().Add(Window+windowSlack+time.Minute), Unobserved{})
+	late := r.opened().Add(Window + windowSlack + time.Minute)
+	var err error
+	for _, after := range []time.Duration{0, time.Minute, windowSlack - time.Second} { // one lost answer says nothing
+		if r, err = Apply(r, late.Add(after), Unobserved{}); err != nil || r.State != PendingApproval {
+			t.Fatalf("%s after the first: got %q %v", after, r.State, err)
+		}
+	}
+	heard, err := Apply(r, late.Add(windowSlack), held("Failed"))
+	if err != nil || heard.State != Failed || heard.Trouble.Code != codeUndecided {
+		t.Errorf("Microsoft answers at last: got %q %+v %v", heard.State, heard.Trouble, err)
+	}
+	again, err := Apply(r, late.Add(windowSlack), held("PendingApproval"))
+	if again, err = Apply(again, late.Add(windowSlack+time.Minute), Unobserved{}); err != nil || again.State != PendingApproval {
+		t.Errorf("an answer in between: got %q %v", again.State, err)
+	}
+	r, err = Apply(r, late.Add(windowSlack), Unobserved{})
 	if err != nil || r.State != Ended || r.End != EndNotVisible {
 		t.Errorf("got %q %q %v", r.State, r.End, err)
 	}

@@ -61,9 +61,14 @@ type posted struct {
 	Places []Conversation `json:"places,omitempty"`
 	Absent []string       `json:"absent,omitempty"` // object ids of people who have to be found yet
 	FindAt time.Time      `json:"findAt,omitzero"`  // … when to look again
-	Shown  map[Slot]Shown `json:"shown,omitempty"`
-	Wake   time.Time      `json:"wake"`
-	Lease  Lease          `json:"lease"`
+	// FindSince is when something that decides where it goes could not be read first, and
+	// FindTries how often since.
+	FindSince time.Time `json:"findSince,omitzero"`
+	FindTries int       `json:"findTries,omitempty"`
+
+	Shown map[Slot]Shown `json:"shown,omitempty"`
+	Wake  time.Time      `json:"wake"`
+	Lease Lease          `json:"lease"`
 }
 
 var bulletins = store.NewBucket[posted]("bulletins") // pseudonym of the ID
@@ -136,6 +141,24 @@ func (p posted) wake(now time.Time) time.Time {
 		later = soonest(later, maxTime(now, p.FindAt))
 	}
 	return soonest(later, p.At.Add(keepBulletins))
+}
+
+// findAgain has where it goes looked for again, the later the more often it was.
+func (p *posted) findAgain(now time.Time) {
+	if p.FindTries == 0 {
+		p.FindSince = now
+	}
+	p.FindAt = now.Add(backoff(p.FindTries))
+	p.FindTries++
+}
+
+// found ends the looking.
+func (p *posted) found() { p.FindAt, p.FindSince, p.FindTries = time.Time{}, time.Time{}, 0 }
+
+// gaveUpFinding says that it was looked for long enough; from the first try on, since Belay
+// may have been away when it was to be told.
+func (p posted) gaveUpFinding(now time.Time) bool {
+	return p.FindTries > 0 && now.Sub(p.FindSince) >= giveUpShowing
 }
 
 // takeBulletin takes the lease. What has been told long ago is forgotten instead.

@@ -52,12 +52,17 @@ func (b *Bot) deliverHeld(ctx context.Context, key string, p posted) (posted, er
 		var absent []string
 		for _, id := range p.Absent {
 			at, all := b.findPerson(ctx, id)
-			if found = append(found, at...); !all && now.Sub(p.At) < giveUpShowing {
+			if found = append(found, at...); !all && !p.gaveUpFinding(now) {
 				absent = append(absent, id)
 			}
 		}
 		err := record(func(_ store.Tx, p *posted) error {
-			p.Places, p.Absent, p.FindAt = withPlaces(p.Places, found), absent, now.Add(callAgain)
+			p.Places, p.Absent = withPlaces(p.Places, found), absent
+			if len(absent) > 0 {
+				p.findAgain(now)
+			} else {
+				p.found()
+			}
 			return nil
 		})
 		if err != nil {
@@ -116,18 +121,20 @@ func (b *Bot) routed(ctx context.Context, p posted, now time.Time) func(tx store
 	h := Happening{Event: p.Event, Severity: p.Severity, Role: p.Role}
 	all := true
 	if p.Requester != "" && len(p.To)+len(p.People) == 0 {
-		h.Groups, all = b.memberships(ctx, p.Requester, now.Sub(p.At) > hearTries*callAgain)
+		h.Groups, all = b.memberships(ctx, p.Requester, p.FindTries >= hearTries)
 	}
 	return func(tx store.Tx, p *posted) error {
 		switch {
 		case !all:
-			p.FindAt = now.Add(callAgain)
+			p.findAgain(now)
 			return nil
 		case len(p.To)+len(p.People) > 0:
-			p.Routed, p.Places, p.Absent, p.FindAt = true, withPlaces(nil, p.To), p.People, time.Time{}
+			p.Routed, p.Places, p.Absent = true, withPlaces(nil, p.To), p.People
+			p.found()
 			return nil
 		}
-		p.Routed, p.FindAt = true, time.Time{}
+		p.Routed = true
+		p.found()
 		for _, t := range b.o.Notices.Targets(h) {
 			switch {
 			case !t.Digest.Zero() && tx != nil:

@@ -9,6 +9,7 @@ import (
 
 	"github.com/belaybot/belay/bot"
 	"github.com/belaybot/belay/bot/bottest"
+	"github.com/belaybot/belay/pim"
 	"github.com/belaybot/belay/store"
 )
 
@@ -122,5 +123,20 @@ func TestABulletinIsForgottenInTheEnd(t *testing.T) {
 	w.posts(alert("alert/1", "Outside hours again"))
 	if got := shows(w.slack, "C-ops"); len(got) != 2 {
 		t.Errorf("the channel shows %q", got)
+	}
+}
+
+// Belay was away when somebody was to be told, and the directory does not answer at first.
+func TestAPersonIsToldLateWhereTheyCannotBeFoundAtFirst(t *testing.T) {
+	w := newWorld(t)
+	down := &pim.Error{Op: "principal", Code: pim.CodeUnavailable}
+	w.ms.Fail("principal", down, down, down)
+	n := alert("remind/1", "Decide before Friday")
+	n.People, n.At = []string{"oid-bob"}, w.now().Add(-25*time.Hour)
+	w.posts(n)
+	w.seesLater(2*time.Second, w.teams, "chat-bob", "Decide before Friday")
+	w.rests()
+	if got := shows(w.teams, "chat-bob"); len(got) != 1 {
+		t.Errorf("Bob reads %q", got)
 	}
 }

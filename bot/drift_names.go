@@ -251,7 +251,7 @@ func (b *Bot) approverNames(ctx context.Context, changes []drift.Change) map[str
 					continue
 				}
 				names[id] = id
-				if p, err := b.o.Directory.Principal(ctx, id); err == nil {
+				if p, err := b.identified(ctx, id); err == nil {
 					names[id] = personName(p)
 				}
 			}

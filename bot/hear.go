@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"strings"
-	"time"
 
 	"github.com/belaybot/belay/pim"
 )
@@ -40,19 +39,29 @@ func (b *Bot) hear(ctx context.Context, r Request) (Request, error) {
 	return b.change(ctx, r.ID, e)
 }
 
+// identified asks the directory who somebody is. Where it asks to be left alone for a moment
+// it is asked again: whatever is said of them is said once.
+func (b *Bot) identified(ctx context.Context, id string) (who pim.Principal, err error) {
+	err = patiently(ctx, func() error {
+		who, err = b.o.Directory.Principal(ctx, id)
+		return err
+	})
+	return who, err
+}
+
 // findPerson finds where a person whom a rule names can be told something directly. all is
 // false when a later look may find more; that they cannot be reached is told to the operator.
 func (b *Bot) findPerson(ctx context.Context, id string) (at []Conversation, all bool) {
 	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
-	who, err := b.o.Directory.Principal(ctx, id)
+	who, err := b.identified(ctx, id)
 	if err == nil {
 		at, all, err = b.reach(ctx, who)
 	} else if code := pim.CodeOf(err); code == pim.CodeNotFound || code == pim.CodeForbidden {
 		all = true
 	}
 	if err != nil || all && len(at) == 0 {
-		b.o.Log.Warn("a person whom a rule of notices names cannot be reached in chat", "principal", id, "error", err)
+		b.o.Log.Warn("a person who is to be told something cannot be reached in chat", "principal", id, "error", err)
 	}
 	return at, all
 }
@@ -93,6 +102,3 @@ func (b *Bot) unread(group string, err error) {
 		b.o.Log.Warn("a group that a rule of notices asks for cannot be read; such rules take nothing", "id", group, "error", err)
 	}
 }
-
-// callAgain is how long until a bulletin looks again for what could not be read.
-const callAgain = time.Minute

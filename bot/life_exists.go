@@ -235,13 +235,3 @@ func (r Request) opened() time.Time {
 
 // outOfTime says that Microsoft's window for a decision is over, as far as clocks agree.
 func (r Request) outOfTime(at time.Time) bool { return at.Sub(r.opened()) >= Window-windowSlack }
-
-// endsUnseen says that a reading without an answer would end the request, while
-// a wish of Microsoft's to wait may still be heeded first.
-func (r Request) endsUnseen(at time.Time) bool {
-	over := at.Sub(r.opened()) - Window - windowSlack
-	return r.State == PendingApproval && over > 0 && over < heedFor
-}
-
-// heedFor is how much longer such wishes are heeded: not for ever.
-const heedFor = time.Hour

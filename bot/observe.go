@@ -26,7 +26,7 @@ func (e Observed) apply(r *Request, at time.Time) error {
 	}
 	before := r.State
 	r.ObserveAt = e.ObserveAt
-	r.Held.Seen = at
+	r.Held.Seen, r.Held.UnreadSince = at, time.Time{}
 	if e.Request != nil {
 		r.hear(*e.Request, at)
 	}
@@ -263,12 +263,19 @@ func (r *Request) close() {
 	}
 }
 
-// Unobserved records a reading that failed: the state is kept.
+// Unobserved records a reading that failed: the state is kept, unless readings have
+// failed for windowSlack after the window. Belay may have been away until then, and one
+// answer that was lost says nothing.
 type Unobserved struct{ ObserveAt time.Time }
 
 func (e Unobserved) apply(r *Request, at time.Time) error {
 	r.ObserveAt = e.ObserveAt
-	if (r.State == PendingApproval || r.State == Submitting && r.Held.ID != "") && at.After(r.opened().Add(Window+windowSlack)) {
+	waits := r.State == PendingApproval || r.State == Submitting && r.Held.ID != ""
+	switch {
+	case !waits || !at.After(r.opened().Add(Window+windowSlack)):
+	case r.Held.UnreadSince.IsZero():
+		r.Held.UnreadSince = at
+	case at.Sub(r.Held.UnreadSince) >= windowSlack:
 		r.End = EndNotVisible
 		r.move(Ended)
 		r.note(at, "no word within the window", "", "")

@@ -59,15 +59,11 @@ func (b *Bot) observe(ctx context.Context, r Request) (Request, error) {
 	if !useful {
 		b.o.Metrics.observed.WithLabelValues("failed").Inc()
 		wait := b.pace(r, now)
-		after, told := retryAfter(trouble)
-		if told {
+		if after, told := retryAfter(trouble); told {
 			wait = maxDuration(wait, after)
 		}
 		if trouble != nil {
 			b.o.Log.WarnContext(ctx, "Microsoft could not be read", "request", r.ID, "state", r.State, "error", trouble)
-		}
-		if told && pim.CodeOf(trouble) == pim.CodeThrottled && r.endsUnseen(now) {
-			return b.change(ctx, r.ID, postpone{now.Add(after)})
 		}
 		return b.change(ctx, r.ID, Unobserved{ObserveAt: now.Add(wait)})
 	}

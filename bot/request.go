@@ -132,6 +132,9 @@ type Held struct {
 	Missing  int        `json:"missing,omitempty"` // readings in a row in which the active instance was not there
 	// MissingSince is when the first of these readings was.
 	MissingSince time.Time `json:"missingSince,omitzero"`
+	// UnreadSince is when, after Microsoft's window, the first of the readings failed that
+	// have failed since.
+	UnreadSince time.Time `json:"unreadSince,omitzero"`
 	// Listed is the approver in whose list of what is pending it was last seen. Gone
 	// is when that list stopped to show it; zero: it is there.
 	Listed string    `json:"listed,omitempty"`

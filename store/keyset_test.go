@@ -227,59 +227,6 @@ func TestOtherKeysDoNotOpenTheStore(t *testing.T) {
 	}
 }
 
-// Whether keys open a store is seen without a write, and an older copy of them is not enough.
-func TestOpensWritesNothing(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "belay.keys")
-	keys, err := store.LoadOrCreateKeyFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	copied, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	other, err := store.NewKeyset()
-	if err != nil {
-		t.Fatal(err)
-	}
-	mem := storetest.Memory()
-	opens := func(k *store.Keyset) error {
-		return mem.View(t.Context(), func(tx store.Tx) error { return store.Opens(tx, k) })
-	}
-	if err := opens(other); err != nil {
-		t.Errorf("nothing is sealed yet: %v", err)
-	}
-	put(t, store.Seal(mem, keys), "b", "k", "v")
-	for range 2 { // before its keys were checked, and after
-		if err := opens(keys); err != nil {
-			t.Errorf("its own: %v", err)
-		}
-		if err := opens(other); !errors.Is(err, store.ErrWrongKeys) {
-			t.Errorf("another's: %v", err)
-		}
-		if err := store.CheckKeys(t.Context(), store.Seal(mem, keys)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if _, err := keys.Rotate(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if err := store.Seal(mem, keys).Update(t.Context(), store.Fence); err != nil {
-		t.Fatal(err)
-	}
-	before := filepath.Join(t.TempDir(), "belay.keys")
-	if err := os.WriteFile(before, copied, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	older, err := store.LoadKeyFile(before)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := opens(older); !errors.Is(err, store.ErrWrongKeys) {
-		t.Errorf("an older copy: %v", err)
-	}
-}
-
 func TestLoadKeyFileMakesNone(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "belay.keys")
 	_, err := store.LoadKeyFile(path)

@@ -59,6 +59,29 @@ func Migrate(ctx context.Context, s Store, migrations ...Migration) (Store, erro
 	return &versioned{s, known}, nil
 }
 
+// Examine tells what CheckKeys and Migrate would refuse of a store: ErrWrongKeys, or a
+// *SchemaError. tx is of the unsealed store, and nothing is changed.
+func Examine(tx Tx, k *Keyset, migrations ...Migration) error {
+	opened := &sealedTx{inner: tx, keys: k}
+	_, err := opened.Get(keysBucket, []byte(keysRecord))
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return nil // nobody has started with it
+	case isCorrupt(err):
+		return wrongKeys(err)
+	case err != nil:
+		return err
+	}
+	stored, err := schemaVersions.Get(opened, schemaRecord)
+	switch known := 1 + len(migrations); {
+	case errors.Is(err, ErrNotFound):
+		return nil
+	case err == nil && stored > known:
+		return &SchemaError{Stored: stored, Known: known}
+	}
+	return err
+}
+
 // unversioned is the schema of a store without the record: the first one, unless there is
 // nothing in it yet but CheckKeys' record.
 func unversioned(tx Tx, known int) (int, error) {

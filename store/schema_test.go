@@ -59,6 +59,47 @@ func sealedNumbers(t *testing.T) (raw, sealed store.Store) {
 	return raw, sealed
 }
 
+// What a start would refuse is told beforehand, and nothing is written.
+func TestExamine(t *testing.T) {
+	keys, err := store.NewKeyset()
+	if err != nil {
+		t.Fatal(err)
+	}
+	others, err := store.NewKeyset()
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw := storetest.Memory()
+	examine := func(k *store.Keyset, migrations ...store.Migration) error {
+		return raw.View(t.Context(), func(tx store.Tx) error { return store.Examine(tx, k, migrations...) })
+	}
+	if err := examine(others); err != nil {
+		t.Errorf("a store that nobody has started with: %v", err)
+	}
+	sealed := store.Seal(raw, keys)
+	if err := store.CheckKeys(t.Context(), sealed); err != nil {
+		t.Fatal(err)
+	}
+	if err := examine(keys); err != nil {
+		t.Errorf("a store without a schema: %v", err)
+	}
+	if _, err := store.Migrate(t.Context(), sealed, doubled); err != nil {
+		t.Fatal(err)
+	}
+	for what, err := range map[string]error{"the same version": examine(keys, doubled), "a newer one": examine(keys, doubled, doubled)} {
+		if err != nil {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	if err := examine(others, doubled); !errors.Is(err, store.ErrWrongKeys) {
+		t.Errorf("another store's keys: %v", err)
+	}
+	var schema *store.SchemaError
+	if err := examine(keys); !errors.As(err, &schema) || schema.Stored != 2 || schema.Known != 1 {
+		t.Errorf("an older Belay: %v", err)
+	}
+}
+
 func sum(t *testing.T, s store.Store) (n int, err error) {
 	t.Helper()
 	err = s.View(t.Context(), func(tx store.Tx) error {

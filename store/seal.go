@@ -83,7 +83,7 @@ func buckets(tx Tx) ([]string, error) {
 }
 
 // ErrWrongKeys says that the keys do not open the store.
-var ErrWrongKeys = errors.New("store: these keys do not belong to this store; put back the key file that was made with it, a new one cannot open it")
+var ErrWrongKeys = errors.New("store: these keys do not open this store; put back the key file that was made with it, or move both away and restore a backup with `belay store restore`")
 
 const (
 	keysBucket = "store.keys"
@@ -95,31 +95,26 @@ const (
 // gives ErrWrongKeys. In a new store it writes the record that it looks for.
 func CheckKeys(ctx context.Context, sealed Store) error {
 	return sealed.Update(ctx, func(tx Tx) error {
-		checked, err := opens(tx)
-		if err == nil && !checked {
-			return Fence(tx)
+		_, err := tx.Get(keysBucket, []byte(keysRecord))
+		if errors.Is(err, ErrNotFound) {
+			if err = firstOpens(tx); err == nil {
+				return Fence(tx)
+			}
+		}
+		if isCorrupt(err) {
+			return wrongKeys(err)
 		}
 		return err
 	})
 }
 
-// Opens tells the same of a transaction on a store without its seal, and writes nothing: a
-// store in which nothing was sealed yet opens with any keys.
-func Opens(raw Tx, k *Keyset) error {
-	_, err := opens(&sealedTx{inner: raw, keys: k})
-	return err
-}
-
-// opens looks whether what is sealed opens; checked: the record for that was there.
-func opens(tx Tx) (checked bool, err error) {
-	_, err = tx.Get(keysBucket, []byte(keysRecord))
-	if checked = err == nil; errors.Is(err, ErrNotFound) {
-		err = firstOpens(tx)
+// wrongKeys keeps the detail of a record that does not open, and not its advice.
+func wrongKeys(err error) error {
+	var bad *CorruptError
+	if errors.As(err, &bad) && bad.Err != nil {
+		return fmt.Errorf("%w (%w)", ErrWrongKeys, bad.Err)
 	}
-	if isCorrupt(err) {
-		err = fmt.Errorf("%w (%w)", ErrWrongKeys, err)
-	}
-	return checked, err
+	return ErrWrongKeys
 }
 
 // firstOpens reads the first record of every bucket of a store that was used

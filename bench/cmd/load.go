@@ -35,6 +35,7 @@ type answer struct {
 // of them took, sorted.
 type outcome struct {
 	took   []time.Duration
+	early  int // right answers before the count began
 	wrong  int
 	sample string // of a wrong answer
 	over   time.Duration
@@ -81,6 +82,9 @@ func (t target) drive(conns int, begin, end time.Time, when func(n int64) time.T
 			defer c.close()
 			for {
 				at := when(order.Add(1) - 1)
+				if at.After(end) { // not slept for: it would be in the time over which answers are counted
+					break
+				}
 				if !at.IsZero() {
 					time.Sleep(time.Until(at))
 				}
@@ -95,6 +99,9 @@ func (t target) drive(conns int, begin, end time.Time, when func(n int64) time.T
 				took := time.Since(at)
 				switch {
 				case at.Before(begin):
+					if err == nil && t.check(a) {
+						mine.early++
+					}
 				case err != nil:
 					mine.wrong++
 					mine.sample = err.Error()
@@ -107,7 +114,7 @@ func (t target) drive(conns int, begin, end time.Time, when func(n int64) time.T
 			}
 			mu.Lock()
 			defer mu.Unlock()
-			all.took, all.wrong = append(all.took, mine.took...), all.wrong+mine.wrong
+			all.took, all.early, all.wrong = append(all.took, mine.took...), all.early+mine.early, all.wrong+mine.wrong
 			if mine.sample != "" {
 				all.sample = mine.sample
 			}

@@ -290,7 +290,7 @@ func (b *bench) slack() error {
 			}
 			o.used = s.p.cpu() - before
 			if s.name == "Belay" && what == "press" {
-				good += len(o.took)
+				good += o.early + len(o.took)
 			}
 			all = append(all, o)
 			if o.wrong > 0 {
@@ -316,7 +316,7 @@ func (b *bench) slack() error {
 	}
 	words := fmt.Sprintf(`A press is stored, with its dedupe key, its audit event and the call that is owed for it, before the 200; `+"`/elevate`"+` stores nothing. Bolt %s and the bare handler (slack-go) store nothing at all.
 Belay answers the presser too, over the response URL, in the same time. Graph does not answer meanwhile, so that the relayed calls wait (see the part graphhang for that).
-After the run Belay was killed with SIGKILL: of %d presses sent, %d answered with a counted 200 (those of the warm-up are not counted), **%d** stand in its file.`,
+After the run Belay was killed with SIGKILL: of %d presses sent, %d were answered with a 200 (those of the warm-up are among them), and **%d** stand in its file.`,
 		b.version("@slack/bolt"), pressed.Load(), good, kept)
 	if kept < good {
 		return fmt.Errorf("%d presses were acknowledged, and %d are stored", good, kept)

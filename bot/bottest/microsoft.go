@@ -190,6 +190,9 @@ func (m *Microsoft) Check(_ context.Context, person string, a pim.Activation) er
 func (m *Microsoft) Principal(_ context.Context, id string) (pim.Principal, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if err := m.enter("principal", ""); err != nil {
+		return pim.Principal{}, err
+	}
 	p, ok := m.people[id]
 	if !ok {
 		return p, refused("principal", pim.CodeNotFound)

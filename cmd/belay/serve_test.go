@@ -199,7 +199,7 @@ func TestServe(t *testing.T) {
 		t.Fatal(err)
 	}
 	said.Reset()
-	if got := run(t.Context(), []string{"serve", "--config", other}, nil, io.Discard, &said); got != exitRefused || !strings.Contains(said.String(), "does not belong") {
+	if got := run(t.Context(), []string{"serve", "--config", other}, nil, io.Discard, &said); got != exitRefused || !strings.Contains(said.String(), "do not open this store; put back the key file") {
 		t.Errorf("with other keys it exits %d and says %s", got, said.String())
 	}
 }

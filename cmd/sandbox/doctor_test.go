@@ -150,10 +150,10 @@ var ailments = map[string]struct {
 	"an unknown key":            {func(_ *testing.T, _ *clinic, p *patient) { p.text = "\nslak:\n  app_id: A1\n" }, 3, "configuration", doctor.Fault, "slak", nil},
 	"a key that makes no sense": {func(_ *testing.T, _ *clinic, p *patient) { p.cfg.PublicURL = "belay.example.com" }, 3, "configuration", doctor.Fault, "public_url", nil},
 	"a client secret":           {func(_ *testing.T, c *clinic, p *patient) { p.cfg.Teams.ClientSecret = app.Secret(c.kept.EntraSecret) }, 0, "credential.kind", doctor.Warning, "workload identity federation", nil},
-	"another bot's secret":      {func(_ *testing.T, _ *clinic, p *patient) { p.cfg.Teams.ClientSecret = "canary-secret" }, 1, "bot.token", doctor.Fault, "AADSTS7000215", []string{"credential.kind"}},
+	"another bot's secret":      {func(_ *testing.T, _ *clinic, p *patient) { p.cfg.Teams.ClientSecret = "canary-secret" }, 1, "bot.token", doctor.Fault, "the secret's value", []string{"credential.kind"}},
 	"a certificate that Entra does not know": {func(t *testing.T, _ *clinic, p *patient) {
 		p.cfg.Entra.CertificateFile, _, _ = certified(t)
-	}, 1, "entra.token", doctor.Fault, "Give the registration a credential", []string{"bot.token"}},
+	}, 1, "entra.token", doctor.Fault, "Add the certificate to the registration", []string{"bot.token"}},
 	"a certificate that everybody may read": {func(t *testing.T, _ *clinic, p *patient) {
 		text, err := os.ReadFile(p.cfg.Entra.CertificateFile)
 		if err != nil {
@@ -274,21 +274,18 @@ var ailments = map[string]struct {
 			t.Fatal(err)
 		}
 	}, 1, "data.keys", doctor.Fault, "backup", nil},
-	"keys that are another's": {func(t *testing.T, c *clinic, p *patient) {
-		p.cfg.Data = c.elsewhere(t)
-		if err := os.Remove(p.cfg.KeyFile()); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := store.LoadOrCreateKeyFile(p.cfg.KeyFile()); err != nil {
-			t.Fatal(err)
-		}
-	}, 1, "data.opens", doctor.Fault, "from your backup", nil},
 	"keys that are not those of the Belay which serves": {func(t *testing.T, _ *clinic, p *patient) {
 		p.cfg.Keys.File = filepath.Join(t.TempDir(), "belay.keys")
 		if _, err := store.LoadOrCreateKeyFile(p.cfg.Keys.File); err != nil {
 			t.Fatal(err)
 		}
 	}, 1, "data.opens", doctor.Fault, "started anew", nil},
+	"keys of another store": {func(t *testing.T, c *clinic, p *patient) {
+		p.cfg.Data = c.elsewhere(t)
+		if err := os.Rename(filepath.Join(c.elsewhere(t), "belay.keys"), p.cfg.KeyFile()); err != nil {
+			t.Fatal(err)
+		}
+	}, 1, "data.file", doctor.Fault, "Put back the key file", nil},
 	"a database that is cut short": {func(t *testing.T, c *clinic, p *patient) {
 		p.cfg.Data = c.elsewhere(t)
 		if err := os.Truncate(p.cfg.Database(), 4096); err != nil {

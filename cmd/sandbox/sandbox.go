@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -309,7 +310,9 @@ func (s *sandbox) wire() (err error) {
 	if faults := cfg.Validate(); len(faults) > 0 {
 		return &app.ConfigError{Faults: faults}
 	}
-	if err := writeConfig(filepath.Join(s.dir, "belay.yaml"), cfg); err != nil {
+	told := cfg // Belay is handed its listeners; a command has to know where they are
+	told.Listen, told.PrivateListen = strings.TrimPrefix(s.urls[atBot], "http://"), strings.TrimPrefix(s.urls[atPrivate], "http://")
+	if err := writeConfig(filepath.Join(s.dir, "belay.yaml"), told); err != nil {
 		return err
 	}
 	var public, private net.Listener

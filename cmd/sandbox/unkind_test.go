@@ -370,6 +370,8 @@ func TestMicrosoftHangs(t *testing.T) {
 	w.auditHas(map[string]map[string]int{requested: {"alice": 1, "carol": 1}, approved: {"bob": 1}})
 }
 
+func last[T any](most int, of []T) []T { return of[max(0, len(of)-most):] }
+
 // The story ends well when everything around Belay is as unkind as it may be.
 func TestUnkindStory(t *testing.T) {
 	for seed := range uint64(2) {
@@ -382,6 +384,14 @@ func TestUnkindStory(t *testing.T) {
 			var told bytes.Buffer
 			if err := w.tell(t.Context(), &told); err != nil {
 				t.Errorf("%v\n%s", err, told.String())
+				c, _ := w.slack.State().Conversation(slackSecurity)
+				for _, m := range last(6, c.Messages) {
+					t.Errorf("the channel of security reads %q", slackText(m))
+				}
+				for _, key := range []string{"alice", "bob", "carol"} {
+					who := w.who(key)
+					t.Errorf("%s reads in Slack %q\nand in Teams %q", who.Name, last(6, who.slackTexts()), last(6, who.teamsTexts()))
+				}
 			}
 		})
 	}

@@ -297,9 +297,17 @@ func (w *world) hears(words ...string) {
 }
 
 // slackURL waits for a sign-in link in the Slack chat that was not opened yet.
-func (h human) slackURL() (url string) {
+func (h human) slackURL() string {
 	h.w.t.Helper()
-	err := h.w.slack.Wait(h.w.ctx(), func(s slacktest.State) bool {
+	url, err := h.slackLink(h.w.ctx())
+	if err != nil {
+		h.w.t.Fatalf("%s is shown no sign-in link: %v\n%s", h.Name, err, strings.Join(h.slackTexts(), "\n---\n"))
+	}
+	return url
+}
+
+func (h human) slackLink(ctx context.Context) (url string, err error) {
+	err = h.w.slack.Wait(ctx, func(s slacktest.State) bool {
 		c, _ := s.Conversation(h.dm())
 		for _, m := range slices.Backward(c.Messages) {
 			if url = h.w.fresh(string(m.Blocks)); url != "" {
@@ -308,16 +316,21 @@ func (h human) slackURL() (url string) {
 		}
 		return false
 	})
+	return url, err
+}
+
+// teamsURL is slackURL, for Teams.
+func (h human) teamsURL() string {
+	h.w.t.Helper()
+	url, err := h.teamsLink(h.w.ctx())
 	if err != nil {
-		h.w.t.Fatalf("%s is shown no sign-in link: %v\n%s", h.Name, err, strings.Join(h.slackTexts(), "\n---\n"))
+		h.w.t.Fatalf("%s is shown no sign-in link: %v\n%s", h.Name, err, strings.Join(h.teamsTexts(), "\n---\n"))
 	}
 	return url
 }
 
-// teamsURL is slackURL, for Teams.
-func (h human) teamsURL() (url string) {
-	h.w.t.Helper()
-	err := h.w.teams.Wait(h.w.ctx(), func(s teamstest.State) bool {
+func (h human) teamsLink(ctx context.Context) (url string, err error) {
+	err = h.w.teams.Wait(ctx, func(s teamstest.State) bool {
 		for _, a := range slices.Backward(s.In("", h.Key)) {
 			if url = h.w.fresh(string(a.CardFor(h.Key))); url != "" {
 				return true
@@ -325,10 +338,7 @@ func (h human) teamsURL() (url string) {
 		}
 		return false
 	})
-	if err != nil {
-		h.w.t.Fatalf("%s is shown no sign-in link: %v\n%s", h.Name, err, strings.Join(h.teamsTexts(), "\n---\n"))
-	}
-	return url
+	return url, err
 }
 
 // fresh is a one-time link in a text that nobody has finished yet.

@@ -14,12 +14,9 @@ import (
 
 // Probe tells what Open would find wrong with the file at path, as far as its heads show it, and
 // changes nothing. A file that another process has open is Held, which is no fault while Belay
-// serves. Errors are *OpenError; a missing file is one of fs.ErrNotExist.
-func Probe(path string) error { return Peek(path, nil) }
-
-// Peek does as Probe, and then shows look what is in the file, read only, in one transaction.
-// The error of look is given as it is.
-func Peek(path string, look func(store.Tx) error) error {
+// serves. Errors are *OpenError; a missing file is one of fs.ErrNotExist. What look, which may be
+// nil, says of a file that can be opened is given back as it is.
+func Probe(path string, look func(store.Tx) error) error {
 	info, err := os.Stat(path)
 	switch {
 	case err != nil:
@@ -30,20 +27,19 @@ func Peek(path string, look func(store.Tx) error) error {
 		return &OpenError{Path: path, Reason: ReadOnly}
 	}
 	var seen error
-	err = probe(path, info.Size(), func(s *Store) error {
+	if err := probe(path, info.Size(), func(tx store.Tx) error {
 		if look != nil {
-			seen = s.View(context.Background(), look)
+			seen = look(tx)
 		}
 		return nil
-	})
-	if err != nil {
+	}); err != nil {
 		return openError(path, err)
 	}
 	return seen
 }
 
 // probe reads the heads before bbolt, which panics on some of what they may say.
-func probe(path string, size int64, look func(*Store) error) (err error) {
+func probe(path string, size int64, look func(store.Tx) error) (err error) {
 	if size == 0 {
 		return &OpenError{Reason: Empty}
 	}
@@ -66,7 +62,7 @@ func probe(path string, size int64, look func(*Store) error) (err error) {
 		}
 		s := &Store{db: db}
 		if err = s.checkFormat(); err == nil {
-			err = look(s)
+			err = s.View(context.Background(), look)
 		}
 		return errors.Join(err, db.Close())
 	})

@@ -35,7 +35,7 @@ func TestProbe(t *testing.T) {
 			if err := os.WriteFile(path, c.raw, 0o600); err != nil {
 				t.Fatal(err)
 			}
-			err := bolt.Probe(path)
+			err := bolt.Probe(path, nil)
 			var e *bolt.OpenError
 			if c.want == "" && err != nil || c.want != "" && (!errors.As(err, &e) || e.Reason != c.want || e.Path != path) {
 				t.Errorf("%v, want %q", err, c.want)
@@ -46,7 +46,7 @@ func TestProbe(t *testing.T) {
 		})
 	}
 	path := filepath.Join(t.TempDir(), "belay.db")
-	if err := bolt.Probe(path); !errors.Is(err, fs.ErrNotExist) {
+	if err := bolt.Probe(path, nil); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("a file that is not there: %v", err)
 	}
 	if _, err := os.Stat(path); err == nil {
@@ -57,29 +57,29 @@ func TestProbe(t *testing.T) {
 		t.Fatal(err)
 	}
 	var e *bolt.OpenError
-	if err := bolt.Probe(path); !errors.As(err, &e) || e.Reason != bolt.Held {
+	if err := bolt.Probe(path, nil); !errors.As(err, &e) || e.Reason != bolt.Held {
 		t.Errorf("a file in use: %v", err)
 	}
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if err := bolt.Probe(path); err != nil {
+	if err := bolt.Probe(path, nil); err != nil {
 		t.Error(err)
 	}
-	if err := bolt.Probe(filepath.Dir(path)); !errors.As(err, &e) || e.Reason != bolt.Directory {
+	if err := bolt.Probe(filepath.Dir(path), nil); !errors.As(err, &e) || e.Reason != bolt.Directory {
 		t.Errorf("a directory: %v", err)
 	}
 }
 
 // What is in the file is shown, and can be read only; the error of who looks is theirs.
-func TestPeek(t *testing.T) {
+func TestProbeShowsWhatIsThere(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "belay.db")
 	if err := os.WriteFile(path, filled(t), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	before := read(t, path)
 	seen, mine := 0, errors.New("mine")
-	err := bolt.Peek(path, func(tx store.Tx) error {
+	err := bolt.Probe(path, func(tx store.Tx) error {
 		names, err := tx.(store.BucketLister).Buckets()
 		if err != nil {
 			return err

@@ -153,7 +153,10 @@ func openStore(ctx context.Context, cfg Config, o Options) (_ *App, err error) {
 	a.measureStore()
 	a.sealed = trail.Recording(store.Seal(counted(mortal(a.store), a.metrics), a.keys))
 	if err := store.CheckKeys(ctx, a.sealed); err != nil {
-		return nil, fmt.Errorf("the key file %s does not belong to the database; put back the one that does: %w", keyFile.Path, err)
+		if errors.Is(err, store.ErrWrongKeys) {
+			return nil, fmt.Errorf("the key file %s: %w", keyFile.Path, err)
+		}
+		return nil, err
 	}
 	if a.sealed, err = store.Migrate(ctx, a.sealed, bot.Migrations()...); err != nil {
 		return nil, err

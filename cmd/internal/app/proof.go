@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/time/rate"
 
+	"github.com/belaybot/belay/bot"
 	"github.com/belaybot/belay/store"
 	"github.com/belaybot/belay/store/bolt"
 	"github.com/belaybot/belay/store/postgres"
@@ -73,11 +74,11 @@ func proveKeys(_ context.Context, a *App, _ operator, in json.RawMessage, emit f
 }
 
 // ProbeSeal tells whether keys open the database, which it reads only. Errors are
-// store.ErrWrongKeys, and those of a database that cannot be read.
+// store.ErrWrongKeys, a *store.SchemaError, and those of a database that cannot be read.
 func (c Config) ProbeSeal(ctx context.Context, client *http.Client, keys *store.Keyset) error {
-	look := func(tx store.Tx) error { return store.Opens(tx, keys) }
+	look := func(tx store.Tx) error { return store.Examine(tx, keys, bot.Migrations()...) }
 	if !c.Replicated() {
-		return bolt.Peek(c.Database(), look)
+		return bolt.Probe(c.Database(), look)
 	}
 	o, err := c.postgresOptions(client)
 	if err != nil {

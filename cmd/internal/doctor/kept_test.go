@@ -145,7 +145,7 @@ func TestWhichBelayAnswers(t *testing.T) {
 		"the key file is older":                 {there: ours, here: ours, lacks: "ffff", address: OK, now: Fault},
 	} {
 		t.Run(name, func(t *testing.T) {
-			v := &visit{vault: func() (*store.Keyset, error) { return ours, nil }, opens: func(*store.Keyset) error { return nil }}
+			v := &visit{vault: func() (*store.Keyset, error) { return ours, nil }, seal: func(*store.Keyset) error { return nil }}
 			v.spool = func() ([]app.SIEMLine, bool, error) { return nil, c.here != nil, nil }
 			v.cfg.Slack.AppID = "A"
 			v.at = func(path string) (answer, error) {

@@ -56,9 +56,16 @@ func Print(to io.Writer, all []Finding) error {
 	}{{Unknown, "Could not be looked at"}, {Warning, "Should be mended"}, {Fault, "Must be mended"}} {
 		mends(&b, all, hidden, part.verdict, part.title)
 	}
-	fmt.Fprintf(&b, "\n%d ok, %d unknown, %d warnings, %d faults\n", Count(all, OK), Count(all, Unknown), Count(all, Warning), Count(all, Fault))
+	fmt.Fprintf(&b, "\n%d ok, %d unknown, %s, %s\n", Count(all, OK), Count(all, Unknown), counted(Count(all, Warning), "warning"), counted(Count(all, Fault), "fault"))
 	_, err := io.WriteString(to, b.String())
 	return err
+}
+
+func counted(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
 }
 
 // mends writes what to do about one kind of finding; those of which the same is to

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/belaybot/belay/bot"
 	"github.com/belaybot/belay/cmd/internal/app"
 	"github.com/belaybot/belay/store"
 	"github.com/belaybot/belay/store/bolt"
@@ -18,11 +19,15 @@ func hasVault(c app.Config) bool  { return c.Keys.VaultKey != "" }
 
 func (v *visit) databaseFile() says {
 	path := v.cfg.Database()
-	err := bolt.Probe(path)
+	err := bolt.Probe(path, v.opens)
 	var open *bolt.OpenError
 	switch {
 	case err == nil:
 		return ok("it can be opened, and is of this version")
+	case errors.Is(err, store.ErrWrongKeys):
+		return fault("the keys of "+v.cfg.KeyFile()+" do not open it", "Put back the key file that was made with it. If it is that one, or nobody has it, move both away and restore a backup: belay store restore.")
+	case errors.As(err, new(*store.SchemaError)):
+		return fault("a newer Belay has changed it", "Start that version, or restore a backup from before the upgrade: belay store restore.")
 	case errors.Is(err, fs.ErrNotExist):
 		return ok("it is not there yet; belay serve makes it")
 	case !errors.As(err, &open):
@@ -44,6 +49,18 @@ func (v *visit) databaseFile() says {
 		return fault("it was written by another version of Belay", "Start that version, or restore a backup of this one: belay store restore.")
 	}
 	return fault("it is no sound store of Belay: "+string(open.Reason), "Move "+path+" away and restore a backup: belay store restore.")
+}
+
+// opens looks whether the keys are those of the store, and this version one that understands it.
+func (v *visit) opens(tx store.Tx) error {
+	if v.offline && hasVault(v.cfg) {
+		return nil // the keys are behind the vault
+	}
+	keys, err := v.vault()
+	if err != nil {
+		return nil //nolint:nilerr // data.keys and data.vault tell
+	}
+	return store.Examine(tx, keys, bot.Migrations()...)
 }
 
 // owner looks whether the files are of the same account as the directory. A directory that others
@@ -153,11 +170,13 @@ func (v *visit) keysOpen() says {
 	if said := v.servedKeys(keys); said.verdict != Unknown {
 		return said
 	}
-	switch err := v.opens(keys); {
+	switch err := v.seal(keys); {
 	case err == nil:
 		return ok("they open it")
 	case errors.Is(err, fs.ErrNotExist):
 		return ok("there is no database yet")
+	case errors.Is(err, store.ErrWrongKeys) && inOneFile(v.cfg):
+		return unsure("they do not open it", "Mend data.file, which says what to do.")
 	case errors.Is(err, store.ErrWrongKeys):
 		return fault("they do not open it: the key file is another's, or an older copy", "Put the file "+v.cfg.KeyFile()+" that belongs to the database back from your backup.")
 	}

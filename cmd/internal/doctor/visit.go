@@ -62,7 +62,7 @@ type visit struct {
 	readiness                          func() (answer, error)
 	packages                           func() ([]string, error) // versions of the Teams app
 	proof                              func(challenge string) (line app.ProofLine, served bool, err error)
-	opens                              func(*store.Keyset) error
+	seal                               func(*store.Keyset) error
 	spool                              func() (lines []app.SIEMLine, served bool, err error)
 }
 
@@ -113,7 +113,7 @@ func newVisit(ctx context.Context, cfg app.Config, o Options) (*visit, error) {
 	v.collects = v.asks(ctx, nil, http.MethodGet, cfg.Telemetry.Endpoint)
 	v.database = func() error { return cfg.ProbeDatabase(ctx, client) }
 	v.vault = sync.OnceValues(func() (*store.Keyset, error) { return cfg.ProbeKeys(ctx) })
-	v.opens = func(keys *store.Keyset) error { return cfg.ProbeSeal(ctx, client, keys) }
+	v.seal = func(keys *store.Keyset) error { return cfg.ProbeSeal(ctx, client, keys) }
 	v.proves(ctx)
 	v.fronts(ctx)
 	v.ready(ctx)
@@ -337,6 +337,23 @@ func (v *visit) clock(contact func() (answer, error)) says {
 	return ok("they agree")
 }
 
+// refusals is what to do about Entra's own numbers, where they say what is wrong.
+//
+// Source: https://learn.microsoft.com/entra/identity-platform/reference-error-codes
+var refusals = map[string]string{
+	"AADSTS90002":   "Set entra.tenant_id to the directory's id, and endpoints to the cloud that it is in.",
+	"AADSTS700016":  "The directory does not know that application: correct its id (entra.client_id, teams.app_id) or entra.tenant_id.",
+	"AADSTS7000215": "Give the secret's value, which the portal shows once, and not its id; or make a new one (docs/install.md, step 2).",
+	"AADSTS7000222": "The secret has ended: make a new one (docs/install.md, step 2).",
+	"AADSTS700027":  "Add the certificate to the registration, or give the one that is there (docs/install.md, step 2).",
+	"AADSTS70021":   mendTrust,
+	"AADSTS700211":  mendTrust,
+	"AADSTS700212":  mendTrust,
+	"AADSTS700213":  mendTrust,
+}
+
+const mendTrust = "The registration does not trust that token: compare issuer, subject and audience of its federated credential with the platform's (docs/install.md, step 2)."
+
 // tokenTrouble is the verdict on a token that was not given.
 func (v *visit) tokenTrouble(err error, mend string) says {
 	var e *pim.Error
@@ -345,6 +362,9 @@ func (v *visit) tokenTrouble(err error, mend string) says {
 	}
 	if e.Code == pim.CodeUnavailable || e.Code == pim.CodeThrottled {
 		return unsure("Entra could not be asked", "Mend what keeps it from being reached, and try again.")
+	}
+	for _, number := range strings.Fields(e.Service) {
+		mend = cmp.Or(refusals[number], mend)
 	}
 	return fault("Entra refuses it: "+cmp.Or(e.Service, string(e.Code)), mend)
 }

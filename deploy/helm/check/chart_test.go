@@ -10,6 +10,7 @@ import (
 	"helm.sh/helm/v4/pkg/chart/v2/lint"
 	"helm.sh/helm/v4/pkg/chart/v2/lint/support"
 	apps "k8s.io/api/apps/v1"
+	batch "k8s.io/api/batch/v1"
 	core "k8s.io/api/core/v1"
 	network "k8s.io/api/networking/v1"
 	policy "k8s.io/api/policy/v1"
@@ -54,6 +55,7 @@ func TestWhatIsRefused(t *testing.T) {
 		{"replicas without shared keys", "postgres", "keys|existingSecret", "", "share one key file"},
 		{"a password in the address", "azure", "store|postgres|url", "postgres://belay:hunter2@db.example.com/belay", "a password is a secret"},
 		{"no image", "bolt", "image|repository", "", "no public image"},
+		{"a setting as a variable", "bolt", "env|BELAY_SLACK_BOT_TOKEN", "xoxb-1", "belongs into config"},
 	} {
 		for _, schema := range []bool{true, false} {
 			_, err := render(t, with(values(t, c.from), c.at, c.value), schema)
@@ -141,6 +143,21 @@ func TestThePodIsShutIn(t *testing.T) {
 			if m.Name != "data" && !m.ReadOnly {
 				t.Errorf("%s: %s can be written", name, m.Name)
 			}
+		}
+	}
+}
+
+// A proxy can be named, for Belay and for a restore.
+func TestTheEnvironmentIsGivenOn(t *testing.T) {
+	v := with(with(values(t, "bolt"), "env|HTTPS_PROXY", "http://proxy.example.com:3128"), "restore|identitySecret", "belay-backup-key")
+	all := objects(t, v)
+	want := []core.EnvVar{{Name: "HTTPS_PROXY", Value: "http://proxy.example.com:3128"}}
+	for name, pod := range map[string]core.PodSpec{
+		"Belay":   of[*apps.Deployment](t, all, "Deployment belay").Spec.Template.Spec,
+		"restore": of[*batch.Job](t, all, "Job belay-restore").Spec.Template.Spec,
+	} {
+		if got := pod.Containers[0].Env; !slices.Equal(got, want) {
+			t.Errorf("%s: %v", name, got)
 		}
 	}
 }

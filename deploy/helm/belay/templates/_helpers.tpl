@@ -56,6 +56,9 @@ listen private_listen data stop_timeout keys.file
 {{- if not (has $v.store.bolt.accessMode (list "ReadWriteOnce" "ReadWriteOncePod")) }}{{ fail "store.bolt.accessMode: ReadWriteOnce or ReadWriteOncePod; the file must never be on a share" }}{{ end -}}
 {{- if not $v.config.public_url }}{{ fail "config.public_url: where browsers and the chat platforms reach Belay" }}{{ end -}}
 {{- if and $v.secrets.files (not $v.secrets.existingSecret) }}{{ fail "secrets.existingSecret: the Secret of secrets.files" }}{{ end -}}
+{{- range $name, $value := $v.env -}}
+{{- if hasPrefix "BELAY_" $name }}{{ fail (printf "env.%s: a setting of Belay's belongs into config, a secret into secrets.files" $name) }}{{ end -}}
+{{- end -}}
 {{- range $path := splitList " " (include "belay.secretKeys" .) -}}
 {{- if include "belay.given" (dict "in" $v.config "path" $path) }}{{ fail (printf "config.%s: a secret does not belong into values; name a Secret in secrets.files" $path) }}{{ end -}}
 {{- end -}}
