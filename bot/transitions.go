@@ -42,7 +42,7 @@ var Transitions = []Transition{
 	{PendingApproval, Denied, byMicrosoft},
 	{PendingApproval, Canceled, byMicrosoft},
 	{PendingApproval, Failed, byMicrosoft},
-	{PendingApproval, Ended, "Microsoft's word, or none within 24 h 10 min"},
+	{PendingApproval, Ended, "Microsoft's word, or readings that fail for 10 min after 24 h 10 min"},
 	{Scheduled, Active, byMicrosoft},
 	{Scheduled, Canceled, byMicrosoft},
 	{Scheduled, Failed, byMicrosoft},

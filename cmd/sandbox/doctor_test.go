@@ -274,21 +274,18 @@ var ailments = map[string]struct {
 			t.Fatal(err)
 		}
 	}, 1, "data.keys", doctor.Fault, "backup", nil},
-	"keys that are another's": {func(t *testing.T, c *clinic, p *patient) {
-		p.cfg.Data = c.elsewhere(t)
-		if err := os.Remove(p.cfg.KeyFile()); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := store.LoadOrCreateKeyFile(p.cfg.KeyFile()); err != nil {
-			t.Fatal(err)
-		}
-	}, 1, "data.opens", doctor.Fault, "from your backup", nil},
 	"keys that are not those of the Belay which serves": {func(t *testing.T, _ *clinic, p *patient) {
 		p.cfg.Keys.File = filepath.Join(t.TempDir(), "belay.keys")
 		if _, err := store.LoadOrCreateKeyFile(p.cfg.Keys.File); err != nil {
 			t.Fatal(err)
 		}
 	}, 1, "data.opens", doctor.Fault, "started anew", nil},
+	"keys of another store": {func(t *testing.T, c *clinic, p *patient) {
+		p.cfg.Data = c.elsewhere(t)
+		if err := os.Rename(filepath.Join(c.elsewhere(t), "belay.keys"), p.cfg.KeyFile()); err != nil {
+			t.Fatal(err)
+		}
+	}, 1, "data.file", doctor.Fault, "Put back the key file", nil},
 	"a database that is cut short": {func(t *testing.T, c *clinic, p *patient) {
 		p.cfg.Data = c.elsewhere(t)
 		if err := os.Truncate(p.cfg.Database(), 4096); err != nil {

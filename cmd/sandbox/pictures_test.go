@@ -35,8 +35,8 @@ func TestPictures(t *testing.T) {
 	if testing.Short() {
 		t.Skip("a browser takes a while")
 	}
-	w := newWorld(t)
-	page := openBrowser(t)
+	w, later := newWorld(t), runWorld(t, t.TempDir(), manners{compares: true})
+	page := openBrowser(t) // and closed before the worlds are
 	to := page.shots
 	if *updatePictures {
 		to = pictures
@@ -95,7 +95,7 @@ func TestPictures(t *testing.T) {
 	page.reads("body", "standing assignments of the most privileged roles")
 	picture("report", "html")
 
-	w = runWorld(t, t.TempDir(), manners{compares: true})
+	w = later
 	bob, frank := w.who("bob"), w.who("frank")
 	frank.linksSlack()
 	bob.linksTeams()

@@ -72,7 +72,7 @@ func TestProbe(t *testing.T) {
 }
 
 // What is in the file is shown, and can be read only; the error of who looks is theirs.
-func TestProbeShows(t *testing.T) {
+func TestProbeShowsWhatIsThere(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "belay.db")
 	if err := os.WriteFile(path, filled(t), 0o600); err != nil {
 		t.Fatal(err)

@@ -316,7 +316,7 @@ func TestPostgresIsRead(t *testing.T) {
 		says string
 	}{
 		"sound":            {nil, OK, "of this version"},
-		"another's keys":   {store.ErrWrongKeys, Unknown, "data.opens"},
+		"another's keys":   {store.ErrWrongKeys, Fault, "do not open it"},
 		"of a newer Belay": {&store.SchemaError{Stored: 3, Known: 2}, Fault, "Start that version"},
 		"it does not go":   {errElsewhere, Fault, "docs/postgres.md"},
 	} {

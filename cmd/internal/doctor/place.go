@@ -105,7 +105,7 @@ func (v *visit) postgres() says {
 	case err == nil:
 		return ok("it can be written, keeps what it acknowledges, and is of this version or new")
 	case errors.Is(err, store.ErrWrongKeys):
-		return otherKeys
+		return fault("the keys of "+v.cfg.KeyFile()+" do not open it", "Put back the key file that every replica has. If nobody has it: docs/operations.md, \"The key file is lost\".")
 	case errors.As(err, new(*store.SchemaError)):
 		return fault("a newer Belay has changed it", "Start that version, or restore a backup of the server from before the upgrade.")
 	}

@@ -16,9 +16,6 @@ import (
 func inOneFile(c app.Config) bool { return !c.Replicated() }
 func hasVault(c app.Config) bool  { return c.Keys.VaultKey != "" }
 
-// otherKeys is the verdict on a database that the keys do not open: data.opens has the fault.
-var otherKeys = unsure("its records cannot be read with these keys, nor which version wrote them", "Mend data.opens first.")
-
 func (v *visit) databaseFile() says {
 	path := v.cfg.Database()
 	err := v.database()
@@ -27,7 +24,7 @@ func (v *visit) databaseFile() says {
 	case err == nil:
 		return ok("it can be opened, and is of this version")
 	case errors.Is(err, store.ErrWrongKeys):
-		return otherKeys
+		return fault("the keys of "+v.cfg.KeyFile()+" do not open it", "Put back the key file that was made with it. If it is that one, or nobody has it, move both away and restore a backup: belay store restore.")
 	case errors.As(err, new(*store.SchemaError)):
 		return fault("a newer Belay has changed it", "Start that version, or restore a backup from before the upgrade: belay store restore.")
 	case errors.Is(err, fs.ErrNotExist):
@@ -166,7 +163,7 @@ func (v *visit) keysOpen() says {
 	case errors.Is(err, fs.ErrNotExist):
 		return ok("there is no database yet")
 	case errors.Is(err, store.ErrWrongKeys):
-		return fault("they do not open it: the key file is another's, or an older copy", "Put the file "+v.cfg.KeyFile()+" that belongs to the database back from your backup. If nobody has it: docs/operations.md, \"The key file is lost\".")
+		return unsure("they do not open it", "Mend data.file or data.database, which says what to do.")
 	}
 	return unsure("it cannot be read", "Mend data.file or data.database first.")
 }

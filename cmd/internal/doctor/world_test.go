@@ -11,7 +11,6 @@ import (
 	"crypto/x509/pkix"
 	"encoding/json"
 	"encoding/pem"
-	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -353,13 +352,16 @@ var stored = sync.OnceValues(func() (database, keys []byte) {
 		panic(err)
 	}
 	defer os.RemoveAll(dir)
-	made, err := store.LoadOrCreateKeyFile(filepath.Join(dir, "belay.keys"))
+	set, err := store.LoadOrCreateKeyFile(filepath.Join(dir, "belay.keys"))
 	if err != nil {
 		panic(err)
 	}
 	s, err := bolt.Open(filepath.Join(dir, "belay.db"), bolt.Options{})
 	if err == nil {
-		err = errors.Join(store.CheckKeys(context.Background(), store.Seal(s, made)), s.Close())
+		err = store.CheckKeys(context.Background(), store.Seal(s, set))
+	}
+	if err == nil {
+		err = s.Close()
 	}
 	if err != nil {
 		panic(err)
