@@ -9,8 +9,9 @@ import (
 	jsonv1 "github.com/go-json-experiment/json/v1"
 )
 
-// Bucket is typed access, as JSON, to one bucket. Two Buckets of the same name
-// must have the same T. A zero Bucket has no name and refuses everything.
+// Bucket is typed access, as JSON, to one bucket. Two Buckets of the same name must have the
+// same T, but for one that only reads and whose T has some of the other's fields. A zero Bucket
+// has no name and refuses everything.
 type Bucket[T any] struct{ name string }
 
 // NewBucket returns typed access to the bucket of that name; see CheckKey for what
