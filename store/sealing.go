@@ -10,6 +10,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/tink-crypto/tink-go/v2/aead"
@@ -179,20 +180,24 @@ func sealedBy(raw []byte) (KeyID, bool) {
 
 // seal appends the sealed value to to.
 func (s *sealing) seal(to []byte, bucket string, key, value []byte) []byte {
-	var room [roomForPlace]byte
+	ad := places.Get().(*[]byte)
+	defer places.Put(ad)
+	*ad = place((*ad)[:0], sealFormat, bucket, key)
 	to = append(to, sealFormat, tinkPrefix)
 	to = binary.BigEndian.AppendUint32(to, uint32(s.primary))
-	return s.aeads[s.primary].Seal(to, nil, value, place(room[:0], sealFormat, bucket, key))
+	return s.aeads[s.primary].Seal(to, nil, value, *ad)
 }
 
 // open opens a value that sealedBy says was sealed by a key that s has.
 func (s *sealing) open(id KeyID, bucket string, key, raw []byte) ([]byte, error) {
-	var room [roomForPlace]byte
-	return s.aeads[id].Open([]byte{}, nil, raw[sealHead:], place(room[:0], raw[0], bucket, key))
+	ad := places.Get().(*[]byte)
+	defer places.Put(ad)
+	*ad = place((*ad)[:0], raw[0], bucket, key)
+	return s.aeads[id].Open([]byte{}, nil, raw[sealHead:], *ad)
 }
 
-// roomForPlace is enough for the keys of most records.
-const roomForPlace = 192
+// places are used again: no key is longer than MaxKey.
+var places = sync.Pool{New: func() any { return new([]byte) }}
 
 // place appends the associated data of a record to ad.
 func place(ad []byte, format byte, bucket string, key []byte) []byte {
