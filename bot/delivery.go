@@ -24,9 +24,10 @@ const deliveryMemory = 10 * time.Minute
 type delivery struct {
 	key string
 
-	mu    sync.Mutex
-	known bool // it was taken before
-	done  bool // it is on record now, or an update failed, and whoever acted is told so
+	mu     sync.Mutex
+	looked bool // it was not known when the store was read first
+	known  bool // it was taken before
+	done   bool // it is on record now, or an update failed, and whoever acted is told so
 }
 
 var errKnown = errors.New("this delivery was taken before")
@@ -40,27 +41,14 @@ func (b *Bot) taken(ctx context.Context, in Inbound) (Reply, Later) {
 		return b.handle(ctx, in)
 	}
 	d := &delivery{key: hashed(in.Delivery)}
-	known := false
-	err := b.o.Store.View(ctx, func(tx store.Tx) error {
-		_, err := deliveries.Get(tx, d.key)
-		if known = err == nil; errors.Is(err, store.ErrNotFound) {
-			return nil
-		}
-		return err
-	})
-	switch {
-	case err != nil:
-		return b.trouble(in, err), nil
-	case known:
-		return Reply{}, nil
-	}
 	ctx = context.WithValue(ctx, taking{}, d)
 	reply, later := b.handle(ctx, in)
+	var err error
 	if _, done := d.is(); !done { // it changed nothing
 		err = b.o.Store.Update(ctx, func(store.Tx) error { return nil })
 	}
 	switch known, _ := d.is(); {
-	case known: // another process was at it at the same moment
+	case known: // whatever was said to errKnown
 		return Reply{}, nil
 	case err != nil:
 		return b.trouble(in, err), nil
@@ -74,9 +62,47 @@ func (d *delivery) is() (known, done bool) {
 	return d.known, d.known || d.done
 }
 
-// remembering is the store as the handler writes to it: the first update of a delivery
-// remembers it.
+// remembering is the store as the handler uses it: the first view of a delivery sees whether
+// it is known, and the first update remembers it.
 type remembering struct{ store.Store }
+
+// View implements store.Store. It refuses what a delivery wants to see that was taken before:
+// so nothing is done about it at all.
+func (s remembering) View(ctx context.Context, fn func(store.Tx) error) error {
+	d, ok := ctx.Value(taking{}).(*delivery)
+	if !ok || d.wasLookedAt() {
+		return s.Store.View(ctx, fn)
+	}
+	return s.Store.View(ctx, func(tx store.Tx) error {
+		_, err := deliveries.Get(tx, d.key)
+		if err == nil || errors.Is(err, store.ErrNotFound) {
+			err = d.found(err == nil)
+		}
+		if err != nil {
+			return err
+		}
+		return fn(tx)
+	})
+}
+
+func (d *delivery) wasLookedAt() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return (d.looked || d.done) && !d.known
+}
+
+// found notes what a look brought, and is errKnown for what was taken before.
+func (d *delivery) found(known bool) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	switch d.looked = true; {
+	case d.done: // meanwhile, by the act itself
+	case known || d.known:
+		d.known = true
+		return errKnown
+	}
+	return nil
+}
 
 // Update implements store.Store. It refuses what a delivery does that was taken before.
 func (s remembering) Update(ctx context.Context, fn func(store.Tx) error) error {

@@ -87,6 +87,9 @@ type partOf struct {
 // putParts writes what has changed in the people index, and hides nobody else: a name is
 // dear to hide, and hardly ever changes its part.
 func (d documents) putParts(tx store.Tx, before, r Request) error {
+	if sameParts(before, r) {
+		return nil
+	}
 	old, now := parts(before), parts(r)
 	for _, key := range d.without(old, now, before.ID) {
 		if err := people.Delete(tx, key); err != nil {
@@ -127,12 +130,26 @@ func parts(r Request) map[partOf]bool {
 			add(a.ID, partDecides)
 		}
 	}
-	for _, i := range r.Intents {
-		if i.State == IntentWaiting {
-			add(i.By.ID, partWaits)
-		}
+	for _, id := range r.waiting() {
+		add(id, partWaits)
 	}
 	return all
+}
+
+// sameParts says of most changes, without listing anybody, that they leave the entries as
+// they are.
+func sameParts(a, b Request) bool {
+	return a.ID == b.ID && a.State == b.State && a.Requester.ID == b.Requester.ID && slices.Equal(a.Approvers, b.Approvers) && slices.Equal(a.waiting(), b.waiting())
+}
+
+// waiting are the people whose sign-in some intent waits for.
+func (r Request) waiting() (ids []string) {
+	for n := range r.Intents {
+		if i := &r.Intents[n]; i.State == IntentWaiting {
+			ids = append(ids, i.By.ID)
+		}
+	}
+	return ids
 }
 
 func (d documents) partKey(principal string, p part) string {

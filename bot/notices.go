@@ -166,6 +166,9 @@ func (e Located) apply(r *Request, _ time.Time) error {
 // gatherNotices puts what a digest is to tell of r into it, in the transaction of the
 // state itself.
 func (b *Bot) gatherNotices(tx store.Tx, r Request, at time.Time) (Request, error) {
+	if !b.project.Notices.gathers() {
+		return r, nil
+	}
 	copied := false
 	for _, n := range b.project.heard(r) {
 		for _, t := range b.project.hearers(r, n.what) {

@@ -305,12 +305,21 @@ func (r Request) approver(principal string) (pim.Principal, bool) {
 	return r.Approvers[i], true
 }
 
-// clone gives Apply a copy whose slices and maps it may change.
+// clone gives Apply a copy whose slices and maps it may change. What most events add to has
+// room for it.
 func (r Request) clone() Request {
-	r.Intents = slices.Clone(r.Intents)
+	r.Intents = roomy(r.Intents)
 	r.Reach = slices.Clone(r.Reach)
 	r.Shown = maps.Clone(r.Shown)
-	r.History = slices.Clone(r.History)
+	r.History = roomy(r.History)
 	r.Reports = slices.Clone(r.Reports)
 	return r
+}
+
+// roomy is a copy with room for one more; nil stays nil, as it is not stored.
+func roomy[T any](all []T) []T {
+	if all == nil {
+		return nil
+	}
+	return append(make([]T, 0, len(all)+1), all...)
 }

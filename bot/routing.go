@@ -126,6 +126,11 @@ func (t Routing) Groups() (all []string) {
 	return all
 }
 
+// gathers says that some rule tells what it takes in a digest.
+func (t Routing) gathers() bool {
+	return slices.ContainsFunc(t.Rules, func(r Rule) bool { return !r.Digest.Zero() })
+}
+
 // Silent says that nobody hears of what the rule takes.
 func (r Rule) Silent() bool { return len(r.To) == 0 && len(r.People) == 0 }
 

@@ -26,7 +26,7 @@ func (b *Bot) survey(ctx context.Context, now time.Time) {
 	defer func() { b.watch.countAgain = time.Now().Add(planShare * time.Since(begun)) }()
 	states, owed, oldest, late := map[State]int{}, map[debt]int{}, time.Duration(0), time.Duration(0)
 	first := true
-	err := b.eachOpen(ctx, func(key string, r Request, found bool) {
+	err := b.eachOpen(ctx, func(key string, r outline, found bool) {
 		if first {
 			first, oldest = false, max(0, now.Sub(dueTime(key)))
 		}
@@ -36,7 +36,7 @@ func (b *Bot) survey(ctx context.Context, now time.Time) {
 		if !r.State.Final() {
 			states[r.State]++
 		}
-		late = max(late, r.owes(owed, now))
+		late = max(late, r.request().owes(owed, now))
 	})
 	if err != nil {
 		if ctx.Err() == nil {
@@ -62,18 +62,34 @@ func (b *Bot) survey(ctx context.Context, now time.Time) {
 // surveyPart is how many open requests are read at once.
 const surveyPart = 256
 
+// outline is what is counted of a request. Of its document the rest is passed over, which is
+// most of the work of reading it.
+type outline struct {
+	State   State     `json:"state"`
+	Held    Held      `json:"held"`
+	Follows string    `json:"follows"`
+	Freed   time.Time `json:"freed"`
+	Intents []Intent  `json:"intents"`
+}
+
+var outlines = store.NewBucket[outline](requests.Name()) // only read
+
+func (o outline) request() Request {
+	return Request{State: o.State, Held: o.Held, Follows: o.Follows, Freed: o.Freed, Intents: o.Intents}
+}
+
 // eachOpen visits every entry of the due index with its request, if it is of one. Of many it
 // reads a part at a time and rests in between, so that people who act meanwhile do not wait for it and
 // no snapshot of the store is held for long. What moves within the index meanwhile may be missed or
 // visited twice.
-func (b *Bot) eachOpen(ctx context.Context, visit func(key string, r Request, found bool)) error {
+func (b *Bot) eachOpen(ctx context.Context, visit func(key string, r outline, found bool)) error {
+	type entry struct {
+		key   string
+		r     outline
+		found bool
+	}
+	part := make([]entry, 0, surveyPart)
 	for from := ""; ; {
-		type entry struct {
-			key   string
-			r     Request
-			found bool
-		}
-		var part []entry
 		begun := time.Now()
 		err := b.o.Store.View(ctx, func(tx store.Tx) error {
 			part = part[:0]
@@ -81,7 +97,7 @@ func (b *Bot) eachOpen(ctx context.Context, visit func(key string, r Request, fo
 				e, id := entry{key: key}, key[17:]
 				if !strings.HasPrefix(id, greeting) && !strings.HasPrefix(id, bulletinMark) && !strings.HasPrefix(id, digestMark) && !reviewOfThis(id) {
 					var err error
-					e.r, err = b.docs.get(tx, id)
+					e.r, err = outlines.Get(tx, id)
 					if e.found = err == nil; ignoreMissing(err) != nil {
 						return err
 					}

@@ -84,6 +84,13 @@ func TestWhatIsOwedIsCounted(t *testing.T) {
 	intent := func(id string, kind bot.IntentKind, state bot.IntentState, made, notBefore time.Time, tries int) bot.Intent {
 		return bot.Intent{ID: id, Kind: kind, State: state, Made: made, NotBefore: notBefore, Tries: tries}
 	}
+	put := func(id string, r bot.Request) {
+		t.Helper()
+		r.ID, r.Wake = id, now.Add(time.Hour)
+		if err := store.Seal(w.disk, w.keys).Update(t.Context(), func(tx store.Tx) error { return w.bot.PutRequest(tx, r) }); err != nil {
+			t.Fatal(err)
+		}
+	}
 	for n, r := range []bot.Request{
 		{State: bot.Submitting, Intents: []bot.Intent{intent("a", bot.ToActivate, bot.IntentReady, now.Add(-10*time.Minute), now.Add(time.Minute), 3)}},
 		{State: bot.PendingApproval, Intents: []bot.Intent{intent("b", bot.ToActivate, bot.IntentDone, now.Add(-time.Hour), time.Time{}, 0),
@@ -91,10 +98,7 @@ func TestWhatIsOwedIsCounted(t *testing.T) {
 		{State: bot.Active, Intents: []bot.Intent{intent("d", bot.ToDeactivate, bot.IntentReady, now.Add(-20*time.Minute), now.Add(time.Minute), 0)}},
 		{State: bot.SignInRequired, Follows: "x", Intents: []bot.Intent{intent("e", bot.ToActivate, bot.IntentReady, now.Add(-time.Hour), time.Time{}, 0)}},
 	} {
-		r.ID, r.Wake = fmt.Sprintf("r%d", n), now.Add(time.Hour)
-		if err := store.Seal(w.disk, w.keys).Update(t.Context(), func(tx store.Tx) error { return w.bot.PutRequest(tx, r) }); err != nil {
-			t.Fatal(err)
-		}
+		put(fmt.Sprintf("r%d", n), r)
 	}
 	w.bot.Survey(t.Context())
 	holds(t, reg, "belay_open_requests{submitting} 1", "belay_open_requests{active} 1", "belay_open_requests{scheduled} 0",
@@ -104,6 +108,22 @@ func TestWhatIsOwedIsCounted(t *testing.T) {
 	// and for another request.
 	if got := gaugeOf(t, reg, "belay_oldest_intent_seconds"); got < 600 || got > 700 {
 		t.Errorf("the oldest call is %v seconds old, want 600", got)
+	}
+	// What can be made is late since then: when the request before it was over, or when
+	// Microsoft's id of what is to be canceled was known.
+	free := bot.Request{State: bot.SignInRequired, Follows: "x", Freed: now.Add(-20 * time.Minute), Intents: []bot.Intent{intent("f", bot.ToActivate, bot.IntentReady, now.Add(-time.Hour), time.Time{}, 0)}}
+	cancel := bot.Request{State: bot.Submitting, Intents: []bot.Intent{intent("g", bot.ToCancel, bot.IntentReady, now.Add(-30*time.Minute), time.Time{}, 0)}}
+	held := cancel
+	held.Held.ID = "microsoft's"
+	for n, late := range []struct {
+		r    bot.Request
+		want float64
+	}{{cancel, 600}, {free, 1200}, {held, 1800}} {
+		put(fmt.Sprintf("late%d", n), late.r)
+		w.bot.Survey(t.Context())
+		if got := gaugeOf(t, reg, "belay_oldest_intent_seconds"); got < late.want || got > late.want+100 {
+			t.Errorf("%d: the oldest call is %v seconds old, want %v", n, got, late.want)
+		}
 	}
 }
 

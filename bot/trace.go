@@ -18,6 +18,9 @@ const afterAct = 2 * time.Minute
 
 // traceOf is the trace that ctx belongs to, as it is stored; empty: it belongs to none.
 func traceOf(ctx context.Context) string {
+	if !trace.SpanContextFromContext(ctx).IsValid() {
+		return ""
+	}
 	stored := propagation.MapCarrier{}
 	propagation.TraceContext{}.Inject(ctx, stored)
 	return stored.Get("traceparent")

@@ -1,12 +1,17 @@
 package store
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"sync"
+
+	jsonv1 "github.com/go-json-experiment/json/v1"
 )
 
-// Bucket is typed access, as JSON, to one bucket. Two Buckets of the same name
-// must have the same T. A zero Bucket has no name and refuses everything.
+// Bucket is typed access, as JSON, to one bucket. Two Buckets of the same name must have the
+// same T, but for one that only reads and whose T has some of the other's fields. A zero Bucket
+// has no name and refuses everything.
 type Bucket[T any] struct{ name string }
 
 // NewBucket returns typed access to the bucket of that name; see CheckKey for what
@@ -29,19 +34,41 @@ func (b Bucket[T]) Get(tx Tx, key string) (T, error) {
 
 // Put sets the value of key.
 func (b Bucket[T]) Put(tx Tx, key string, v T) error {
-	raw, err := b.encode(v)
-	if err != nil {
-		return err
-	}
-	return tx.Put(b.name, []byte(key), raw)
+	return b.encoded(v, func(raw []byte) error { return tx.Put(b.name, []byte(key), raw) })
 }
 
-func (b Bucket[T]) encode(v T) ([]byte, error) {
-	raw, err := json.Marshal(v)
-	if err != nil {
-		return nil, fmt.Errorf("store: bucket %s: %w", b.name, err)
+// encoded gives use the JSON of v, which is written over when it returns.
+func (b Bucket[T]) encoded(v T, use func(raw []byte) error) error {
+	e := encoders.Get().(*encoder)
+	defer e.done()
+	if err := e.json.Encode(v); err != nil {
+		return fmt.Errorf("store: bucket %s: %w", b.name, err)
 	}
-	return raw, nil
+	return use(bytes.TrimSuffix(e.text.Bytes(), []byte("\n")))
+}
+
+// An encoder is used again, and its memory with it: a value is copied by whoever keeps it.
+type encoder struct {
+	text bytes.Buffer
+	json *json.Encoder
+}
+
+var encoders = sync.Pool{New: func() any {
+	e := &encoder{}
+	e.json = json.NewEncoder(&e.text)
+	return e
+}}
+
+// mostSpare is the largest buffer that is kept to be used again.
+const mostSpare = 64 << 10
+
+func (e *encoder) done() {
+	if e.text.Cap() > mostSpare {
+		return
+	}
+	clear(e.text.Bytes()) // nothing that is sealed on the disk lies about here
+	e.text.Reset()
+	encoders.Put(e)
 }
 
 // Delete removes key. Deleting what is not there is no error.
@@ -74,7 +101,8 @@ func (b Bucket[T]) decode(key, raw []byte) (T, error) {
 	var v T
 	raw, err := unpacked(raw)
 	if err == nil {
-		err = json.Unmarshal(raw, &v)
+		// What encoding/json is to become, which reads the same twice as fast.
+		err = jsonv1.Unmarshal(raw, &v)
 	}
 	if err != nil {
 		var zero T

@@ -19,20 +19,18 @@ const packed = 0x01
 // It is deflated before it is sealed, so the length of what is stored depends on what is in
 // it. Do not pack a value that has a secret in it beside text that somebody else chose.
 func (b Bucket[T]) Pack(tx Tx, key string, v T) error {
-	raw, err := b.encode(v)
-	if err != nil {
-		return err
-	}
-	small, err := deflate(raw)
-	switch {
-	case err != nil:
-		return fmt.Errorf("store: bucket %s: %w", b.name, err)
-	case len(raw) > MaxValue:
-		return fmt.Errorf("%w: %d bytes in bucket %s, at most %d", ErrTooLarge, len(raw), b.name, MaxValue)
-	case len(small) < len(raw):
-		raw = small
-	}
-	return tx.Put(b.name, []byte(key), raw)
+	return b.encoded(v, func(raw []byte) error {
+		small, err := deflate(raw)
+		switch {
+		case err != nil:
+			return fmt.Errorf("store: bucket %s: %w", b.name, err)
+		case len(raw) > MaxValue:
+			return fmt.Errorf("%w: %d bytes in bucket %s, at most %d", ErrTooLarge, len(raw), b.name, MaxValue)
+		case len(small) < len(raw):
+			raw = small
+		}
+		return tx.Put(b.name, []byte(key), raw)
+	})
 }
 
 // A deflater is more than half a megabyte, so they are used again. An inflater is 40 KB.

@@ -160,11 +160,7 @@ func (k *Keyset) reseal(ctx context.Context, raw Store, batch []recordAt) (n int
 			if err != nil {
 				return err
 			}
-			now, err := s.seal(r.bucket, r.key, value)
-			if err != nil {
-				return err
-			}
-			if err := tx.Put(r.bucket, r.key, now); err != nil {
+			if err := tx.Put(r.bucket, r.key, s.seal(nil, r.bucket, r.key, value)); err != nil {
 				return err
 			}
 			n++

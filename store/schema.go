@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 )
 
 // Migration brings what is stored from one schema version to the next. It runs in one
@@ -56,7 +57,7 @@ func Migrate(ctx context.Context, s Store, migrations ...Migration) (Store, erro
 	if err != nil {
 		return nil, err
 	}
-	return &versioned{s, known}, nil
+	return &versioned{s, known, strconv.Itoa(known)}, nil
 }
 
 // Examine tells what CheckKeys and Migrate would refuse of a store: ErrWrongKeys, or a
@@ -95,10 +96,15 @@ func unversioned(tx Tx, known int) (int, error) {
 type versioned struct {
 	inner Store
 	known int
+	text  string // known, as it is stored
 }
 
 func (v *versioned) check(tx Tx) error {
-	stored, err := schemaVersions.Get(tx, schemaRecord)
+	raw, err := tx.Get(schemaVersions.Name(), []byte(schemaRecord))
+	if err != nil || string(raw) == v.text {
+		return err // as ever: nothing is decoded for it
+	}
+	stored, err := schemaVersions.decode([]byte(schemaRecord), raw)
 	if err == nil && stored != v.known {
 		return &SchemaError{Stored: stored, Known: v.known}
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 )
 
 // Seal wraps a driver so that every value is encrypted and authenticated with k
@@ -53,12 +54,18 @@ func (t *sealedTx) Put(bucket string, key, value []byte) error {
 		}
 		t.seals = seals
 	}
-	raw, err := t.seals.seal(bucket, key, value)
-	if err != nil {
-		return err
+	raw := sealedValues.Get().(*[]byte)
+	defer sealedValues.Put(raw)
+	*raw = t.seals.seal((*raw)[:0], bucket, key, value)
+	err := t.inner.Put(bucket, key, *raw)
+	if cap(*raw) > mostSpare {
+		*raw = nil
 	}
-	return t.inner.Put(bucket, key, raw)
+	return err
 }
+
+// sealedValues are used again: a driver copies what it is given.
+var sealedValues = sync.Pool{New: func() any { return new([]byte) }}
 
 func (t *sealedTx) Delete(bucket string, key []byte) error { return t.inner.Delete(bucket, key) }
 
@@ -195,7 +202,7 @@ func (k *Keyset) open(bucket string, key, raw []byte) ([]byte, error) {
 	case !s.has(id):
 		return nil, corrupt(unknownKey(id))
 	}
-	value, err := s.open(bucket, key, raw)
+	value, err := s.open(id, bucket, key, raw)
 	if err != nil {
 		return nil, corrupt(errors.New("its seal does not open"))
 	}

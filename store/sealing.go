@@ -2,17 +2,23 @@ package store
 
 import (
 	"bytes"
+	"crypto/aes"
+	"crypto/cipher"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/tink-crypto/tink-go/v2/aead"
+	"github.com/tink-crypto/tink-go/v2/aead/aesgcm"
 	"github.com/tink-crypto/tink-go/v2/insecurecleartextkeyset"
+	"github.com/tink-crypto/tink-go/v2/insecuresecretdataaccess"
+	"github.com/tink-crypto/tink-go/v2/key"
 	"github.com/tink-crypto/tink-go/v2/keyset"
-	"github.com/tink-crypto/tink-go/v2/tink"
 )
 
 // KeyID names a sealing key. It stands in front of everything that the key sealed.
@@ -24,10 +30,10 @@ func (id KeyID) String() string { return fmt.Sprintf("%08x", uint32(id)) }
 // sealing are the sealing keys at one moment. A value of it never changes.
 type sealing struct {
 	handle  *keyset.Handle
-	aead    tink.AEAD
-	primary KeyID               // the key that seals
-	ids     []KeyID             // every key opens what it sealed
-	made    map[KeyID]time.Time // when, by the wall clock
+	primary KeyID                 // the key that seals
+	ids     []KeyID               // every key opens what it sealed
+	aeads   map[KeyID]cipher.AEAD // AES-256-GCM, which draws its nonces itself
+	made    map[KeyID]time.Time   // when, by the wall clock
 }
 
 func newSealing() (*sealing, error) {
@@ -45,11 +51,7 @@ func newSealing() (*sealing, error) {
 func now() time.Time { return time.Now().UTC().Truncate(time.Second) }
 
 func sealingOf(handle *keyset.Handle, made map[KeyID]time.Time) (*sealing, error) {
-	primitive, err := aead.New(handle)
-	if err != nil {
-		return nil, fmt.Errorf("store: the sealing keys are not usable: %w", err)
-	}
-	s := &sealing{handle: handle, aead: primitive, made: map[KeyID]time.Time{}}
+	s := &sealing{handle: handle, aeads: map[KeyID]cipher.AEAD{}, made: map[KeyID]time.Time{}}
 	for i := range handle.Len() {
 		entry, err := handle.Entry(i)
 		if err != nil {
@@ -57,6 +59,9 @@ func sealingOf(handle *keyset.Handle, made map[KeyID]time.Time) (*sealing, error
 		}
 		id := KeyID(entry.KeyID())
 		s.ids = append(s.ids, id)
+		if s.aeads[id], err = aeadOf(entry.Key()); err != nil {
+			return nil, fmt.Errorf("store: the sealing key %s is not usable: %w", id, err)
+		}
 		if at, ok := made[id]; ok {
 			s.made[id] = at
 		}
@@ -65,6 +70,23 @@ func sealingOf(handle *keyset.Handle, made map[KeyID]time.Time) (*sealing, error
 		}
 	}
 	return s, nil
+}
+
+// aeadOf is Go's AES-GCM with a key of Tink's keyset. It writes and reads what Tink's own does,
+// into the caller's memory.
+func aeadOf(k key.Key) (cipher.AEAD, error) {
+	of, ok := k.(*aesgcm.Key)
+	if !ok {
+		return nil, fmt.Errorf("it is a %T, and not of AES-GCM", k)
+	}
+	if p, ok := of.Parameters().(*aesgcm.Parameters); !ok || p.Variant() != aesgcm.VariantTink {
+		return nil, errors.New("what it seals does not name it")
+	}
+	block, err := aes.NewCipher(of.KeyBytes().Data(insecuresecretdataaccess.Token{}))
+	if err != nil {
+		return nil, err
+	}
+	return cipher.NewGCMWithRandomNonce(block)
 }
 
 func (s *sealing) has(id KeyID) bool { return slices.Contains(s.ids, id) }
@@ -145,30 +167,41 @@ const sealFormat = 1
 // tinkPrefix is the first byte of a Tink ciphertext that names its key in the next four.
 const tinkPrefix = 1
 
+// sealHead is what stands before the nonce: the format, Tink's prefix and the key's name.
+const sealHead = 6
+
 // sealedBy reads which key sealed a value; false: it is no sealed value.
 func sealedBy(raw []byte) (KeyID, bool) {
-	if len(raw) < 6 || raw[0] != sealFormat || raw[1] != tinkPrefix {
+	if len(raw) < sealHead || raw[0] != sealFormat || raw[1] != tinkPrefix {
 		return 0, false
 	}
-	return KeyID(binary.BigEndian.Uint32(raw[2:6])), true
+	return KeyID(binary.BigEndian.Uint32(raw[2:sealHead])), true
 }
 
-func (s *sealing) seal(bucket string, key, value []byte) ([]byte, error) {
-	c, err := s.aead.Encrypt(value, place(sealFormat, bucket, key))
-	if err != nil {
-		return nil, fmt.Errorf("store: sealing a record in bucket %s: %w", bucket, err)
-	}
-	return append([]byte{sealFormat}, c...), nil
+// seal appends the sealed value to to.
+func (s *sealing) seal(to []byte, bucket string, key, value []byte) []byte {
+	ad := places.Get().(*[]byte)
+	defer places.Put(ad)
+	*ad = place((*ad)[:0], sealFormat, bucket, key)
+	to = append(to, sealFormat, tinkPrefix)
+	to = binary.BigEndian.AppendUint32(to, uint32(s.primary))
+	return s.aeads[s.primary].Seal(to, nil, value, *ad)
 }
 
-func (s *sealing) open(bucket string, key, raw []byte) ([]byte, error) {
-	return s.aead.Decrypt(raw[1:], place(raw[0], bucket, key))
+// open opens a value that sealedBy says was sealed by a key that s has.
+func (s *sealing) open(id KeyID, bucket string, key, raw []byte) ([]byte, error) {
+	ad := places.Get().(*[]byte)
+	defer places.Put(ad)
+	*ad = place((*ad)[:0], raw[0], bucket, key)
+	return s.aeads[id].Open([]byte{}, nil, raw[sealHead:], *ad)
 }
 
-// place is the associated data of a record.
-func place(format byte, bucket string, key []byte) []byte {
-	const head = "belay record "
-	ad := append(make([]byte, 0, len(head)+3+len(bucket)+len(key)), head...)
+// places are used again: no key is longer than MaxKey.
+var places = sync.Pool{New: func() any { return new([]byte) }}
+
+// place appends the associated data of a record to ad.
+func place(ad []byte, format byte, bucket string, key []byte) []byte {
+	ad = append(ad, "belay record "...)
 	ad = append(ad, format)
 	ad = binary.BigEndian.AppendUint16(ad, uint16(len(bucket)))
 	ad = append(ad, bucket...)

@@ -110,7 +110,7 @@ func (t *Trail) chain(ctx context.Context) (n int, damaged, err error) {
 		type event struct{ key, raw []byte }
 		var events []event
 		damaged, err = scanLoose(tx, func(key, raw []byte) error {
-			events = append(events, event{bytes.Clone(key), bytes.Clone(raw)})
+			events = append(events, event{key, raw}) // theirs until the transaction ends
 			if len(events) >= batch {
 				return store.Stop
 			}
@@ -119,9 +119,11 @@ func (t *Trail) chain(ctx context.Context) (n int, damaged, err error) {
 		if err != nil {
 			return err
 		}
+		var linked []byte
 		for _, e := range events {
 			h.Hash = h.Hash.follow(e.raw)
-			if err := tx.Put(chainBucket, indexKey(h.Size), link(h.Hash, e.raw)); err != nil {
+			linked = link(linked[:0], h.Hash, e.raw)
+			if err := tx.Put(chainBucket, indexKey(h.Size), linked); err != nil {
 				return err
 			}
 			h.Size++

@@ -1,12 +1,10 @@
 package trail
 
 import (
-	"bytes"
 	"crypto/ed25519"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -25,6 +23,7 @@ const (
 )
 
 var (
+	loose       = store.NewBucket[body](looseBucket)                // written as a body, and taken as bytes
 	texts       = store.NewBucket[map[string]salted]("trail-texts") // id of an event → its personal texts
 	state       = store.NewBucket[head]("trail-state")              // "head"
 	checkpoints = store.NewBucket[string]("trail-checkpoints")      // size of the chain, 16 hexadecimal digits → signed note
@@ -117,11 +116,7 @@ func (t *Trail) Append(tx store.Tx, e Event) error {
 			return err
 		}
 	}
-	raw, err := json.Marshal(b)
-	if err != nil {
-		return fmt.Errorf("trail: %w", err)
-	}
-	return tx.Put(looseBucket, []byte(b.ID), raw)
+	return loose.Put(tx, b.ID, b)
 }
 
 // hash is a point of the chain.
@@ -129,10 +124,11 @@ type hash [sha256.Size]byte
 
 // follow is the hash after an event: of the one before it and of the event.
 func (h hash) follow(raw []byte) hash {
-	b := make([]byte, 0, len(h)+8+len(raw))
-	b = append(b, h[:]...)
-	b = binary.BigEndian.AppendUint64(b, uint64(len(raw)))
-	return sha256.Sum256(append(b, raw...))
+	all := sha256.New()
+	all.Write(binary.BigEndian.AppendUint64(h[:], uint64(len(raw))))
+	all.Write(raw)
+	all.Sum(h[:0])
+	return h
 }
 
 // MarshalText is base64.
@@ -178,8 +174,8 @@ func readHead(tx store.Tx) (head, error) {
 
 func indexKey(i uint64) []byte { return fmt.Appendf(nil, "%016x", i) }
 
-// link is one event in the chain as it is stored: the hash after it, and its body.
-func link(h hash, raw []byte) []byte { return append(bytes.Clone(h[:]), raw...) }
+// link appends one event in the chain as it is stored: the hash after it, and its body.
+func link(to []byte, h hash, raw []byte) []byte { return append(append(to, h[:]...), raw...) }
 
 func unlink(value []byte) (h hash, raw []byte, ok bool) {
 	if len(value) < len(h) {
