@@ -71,8 +71,6 @@ func bare(t *testing.T, h bot.Handler) *Adapter {
 	return a
 }
 
-const formType = "application/x-www-form-urlencoded"
-
 // deliver sends a signed body.
 func deliver(a *Adapter, path, contentType string, body []byte) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(http.MethodPost, path, bytes.NewReader(body))
