@@ -253,21 +253,29 @@ func TestReplays(t *testing.T) {
 	if !r.first(sig(1), now) || r.first(sig(1), now) || r.first(sig(1), now.Add(keepSeen)) {
 		t.Error("the same signature is new within ten minutes")
 	}
-	if !r.first(sig(1), now.Add(keepSeen+time.Second)) {
-		t.Error("a signature is never forgotten")
+	later := now.Add(keepSeen + time.Second)
+	if !r.first(sig(2), later) || r.first(sig(1), later) {
+		t.Error("a signature is forgotten before another generation has passed")
 	}
 	r.forget(sig(1))
-	if !r.first(sig(1), now.Add(keepSeen+time.Second)) {
-		t.Error("a signature that was taken back is not new")
+	if !r.first(sig(1), later) || r.first(sig(1), later) {
+		t.Error("a signature that was taken back is not new, once")
+	}
+	now = later.Add(keepSeen + time.Second)
+	if !r.first(sig(3), now) || r.first(sig(2), now) {
+		t.Error("the generation before is forgotten too early")
+	}
+	if now = now.Add(keepSeen + time.Second); !r.first(sig(2), now) {
+		t.Error("a signature is never forgotten")
 	}
 	for i := range 2 * maxSeen {
-		r.first(sig(i), now.Add(keepSeen+time.Second))
+		r.first(sig(i), now)
 	}
-	if len(r.seen) > maxSeen || len(r.order) > maxSeen {
-		t.Errorf("%d signatures are kept, want %d at the most", len(r.seen), maxSeen)
+	if kept := len(r.newer) + len(r.older); kept > maxSeen {
+		t.Errorf("%d signatures are kept, want %d at the most", kept, maxSeen)
 	}
-	if r.first(sig(2*maxSeen-1), now.Add(keepSeen+time.Second)) {
-		t.Error("the newest signature was dropped")
+	if r.first(sig(2*maxSeen-1), now) || r.first(sig(2*maxSeen-maxSeen/2), now) {
+		t.Error("one of the newest signatures was dropped")
 	}
 }
 
