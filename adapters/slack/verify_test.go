@@ -6,7 +6,9 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -276,6 +278,39 @@ func TestReplays(t *testing.T) {
 	}
 	if r.first(sig(2*maxSeen-1), now) || r.first(sig(2*maxSeen-maxSeen/2), now) {
 		t.Error("one of the newest signatures was dropped")
+	}
+}
+
+// An acknowledgement says how long it is, so that it is one packet and not two.
+func TestAnAcknowledgementIsNotChunked(t *testing.T) {
+	h := &heard{}
+	server := httptest.NewServer(bare(t, h).Routes())
+	defer server.Close()
+	for want, answer := range map[string]func(bot.Inbound) (bot.Reply, bot.Later){
+		"": nil,
+		"Done": func(bot.Inbound) (bot.Reply, bot.Later) {
+			return bot.Reply{Card: &bot.Card{Title: "Done"}}, nil
+		},
+	} {
+		h.answer = answer
+		body := commandBody(want)
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL+"/slack/commands", bytes.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header = signedAt(time.Now(), testSecret, body)
+		r.Header.Set("Content-Type", formType)
+		resp, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(resp.Body)
+		if err := errors.Join(err, resp.Body.Close()); err != nil {
+			t.Fatal(err)
+		}
+		if len(resp.TransferEncoding) > 0 || resp.ContentLength != int64(len(text)) || !strings.Contains(string(text), want) || want == "" && len(text) > 0 {
+			t.Errorf("encoded %v, of %d bytes: %q", resp.TransferEncoding, resp.ContentLength, text)
+		}
 	}
 }
 
