@@ -181,7 +181,7 @@ func payload(contentType string, body []byte) ([]byte, error) {
 
 // unescape decodes one value of a form.
 func unescape(escaped []byte) ([]byte, error) {
-	text := make([]byte, 0, len(escaped))
+	text := make([]byte, 0, max(0, len(escaped)-2*bytes.Count(escaped, []byte("%"))))
 	for i := 0; i < len(escaped); i++ {
 		c := escaped[i]
 		switch c {
