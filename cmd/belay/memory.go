@@ -1,6 +1,7 @@
 package main
 
 import (
+	"math"
 	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
@@ -13,6 +14,9 @@ import (
 const (
 	// memoryBudget is what Go's memory may grow to for the sake of fewer collections.
 	memoryBudget = 50 << 20
+	// memoryLimit is above what the budget leads to. At it Go gives memory that lies idle back to the kernel
+	// at once, and collects sooner.
+	memoryLimit = 64 << 20
 	// spacing is how far apart collections are to be, where the budget allows it.
 	spacing = 100 * time.Millisecond
 	// rest is how long nothing was collected when memory is given back, and spare how much
@@ -37,6 +41,7 @@ type usage struct {
 type thrift struct {
 	read func() usage
 	set  func(percent int) int
+	most func(limit int64) int64
 	free func()
 	now  func() time.Time
 
@@ -45,6 +50,7 @@ type thrift struct {
 	before  usage
 	at      time.Time // of before
 	percent int       // that is set
+	limited bool      // memoryLimit is
 	freed   uint64    // allocated when memory was given back
 	quiet   *time.Timer
 }
@@ -55,13 +61,13 @@ func beThrifty(environ []string) (end func()) {
 	if slices.ContainsFunc(environ, func(v string) bool { return strings.HasPrefix(v, "GOGC=") || strings.HasPrefix(v, "GOMEMLIMIT=") }) {
 		return func() {}
 	}
-	t := newThrift(readUsage, debug.SetGCPercent, debug.FreeOSMemory, time.Now)
+	t := newThrift(readUsage, debug.SetGCPercent, debug.SetMemoryLimit, debug.FreeOSMemory, time.Now)
 	t.watch()
 	return t.end
 }
 
-func newThrift(read func() usage, set func(int) int, free func(), now func() time.Time) *thrift {
-	t := &thrift{read: read, set: set, free: free, now: now, percent: ownPercent}
+func newThrift(read func() usage, set func(int) int, most func(int64) int64, free func(), now func() time.Time) *thrift {
+	t := &thrift{read: read, set: set, most: most, free: free, now: now, percent: ownPercent}
 	t.before, t.at = t.read(), t.now()
 	t.quiet = time.AfterFunc(rest, t.rested)
 	return t
@@ -73,6 +79,7 @@ func (t *thrift) end() {
 	t.ended = true
 	t.quiet.Stop()
 	t.set(ownPercent)
+	t.most(math.MaxInt64)
 }
 
 // ownPercent is Go's own setting of GOGC.
@@ -104,6 +111,11 @@ func (t *thrift) collected() bool {
 	if off := percent - t.percent; off > t.percent/5 || off < -t.percent/5 || percent == ownPercent && off != 0 { // each change stops everything for a moment
 		t.percent = percent
 		t.set(percent)
+	}
+	// Who needs more than that gets it: a limit that nothing fits below would be collected for without end.
+	if fits := u.live+u.aside < memoryLimit/4*3; fits != t.limited {
+		t.limited = fits
+		t.most(map[bool]int64{true: memoryLimit, false: math.MaxInt64}[fits])
 	}
 	t.quiet.Reset(rest)
 	return true

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"math"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"testing"
 	"time"
 )
@@ -29,18 +31,19 @@ func TestPercentFor(t *testing.T) {
 }
 
 // thrifty is a thrift over figures of a test.
-func thrifty(t *testing.T) (thrift *thrift, u *usage, now *time.Time, set *[]int, freed *int) {
+func thrifty(t *testing.T) (thrift *thrift, u *usage, now *time.Time, set *[]int, most *[]int64, freed *int) {
 	t.Helper()
-	u, now, set, freed = &usage{live: 8 << 20, roots: 2 << 20, aside: 10 << 20}, new(time.Time), new([]int), new(int)
-	thrift = newThrift(func() usage { return *u }, func(p int) int { *set = append(*set, p); return 0 }, func() { *freed++ }, func() time.Time { return *now })
+	u, now, set, most, freed = &usage{live: 8 << 20, roots: 2 << 20, aside: 10 << 20}, new(time.Time), new([]int), new([]int64), new(int)
+	thrift = newThrift(func() usage { return *u }, func(p int) int { *set = append(*set, p); return 0 },
+		func(l int64) int64 { *most = append(*most, l); return 0 }, func() { *freed++ }, func() time.Time { return *now })
 	t.Cleanup(thrift.end)
-	return thrift, u, now, set, freed
+	return thrift, u, now, set, most, freed
 }
 
 // Each setting stops everything for a moment: it is changed only where that makes a difference, and in
 // the end it is Go's own again.
 func TestThriftFollowsTheRush(t *testing.T) {
-	thrift, u, now, set, _ := thrifty(t)
+	thrift, u, now, set, _, _ := thrifty(t)
 	after := func(d time.Duration) {
 		u.allocated += 10 << 20
 		*now = now.Add(d)
@@ -52,7 +55,7 @@ func TestThriftFollowsTheRush(t *testing.T) {
 		after(d)
 	}
 	want := []int{200, 280, 100}
-	if len(*set) != len(want) || (*set)[0] != want[0] || (*set)[1] != want[1] || (*set)[2] != want[2] {
+	if !slices.Equal(*set, want) {
 		t.Errorf("GOGC was set to %v, want %v", *set, want)
 	}
 	thrift.end()
@@ -61,9 +64,22 @@ func TestThriftFollowsTheRush(t *testing.T) {
 	}
 }
 
+// A limit stands only where what is live fits well below it.
+func TestThriftLimitsWhatFits(t *testing.T) {
+	thrift, u, _, _, most, _ := thrifty(t)
+	for _, live := range []uint64{8 << 20, 10 << 20, 40 << 20, 300 << 20, 20 << 20} {
+		u.live = live
+		thrift.collected()
+	}
+	thrift.end()
+	if want := []int64{memoryLimit, math.MaxInt64, memoryLimit, math.MaxInt64}; !slices.Equal(*most, want) {
+		t.Errorf("the limits were %v, want %v", *most, want)
+	}
+}
+
 // Memory that lies idle is given back once, and again only after more was in use.
 func TestThriftGivesBack(t *testing.T) {
-	thrift, u, _, _, freed := thrifty(t)
+	thrift, u, _, _, _, freed := thrifty(t)
 	rest := func(want int, when string) {
 		t.Helper()
 		if thrift.rested(); *freed != want {
@@ -85,7 +101,7 @@ func TestThriftGivesBack(t *testing.T) {
 // A collection is noticed, one after the other.
 func TestThriftNoticesCollections(t *testing.T) {
 	seen := make(chan struct{}, 100)
-	thrift := newThrift(func() usage { seen <- struct{}{}; return readUsage() }, func(int) int { return 0 }, func() {}, time.Now)
+	thrift := newThrift(func() usage { seen <- struct{}{}; return readUsage() }, func(int) int { return 0 }, func(int64) int64 { return 0 }, func() {}, time.Now)
 	defer thrift.end()
 	<-seen // at the start
 	thrift.watch()
