@@ -2,11 +2,13 @@ package slack
 
 import (
 	"bytes"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"mime"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -135,9 +137,19 @@ type event struct {
 	} `json:"event"`
 }
 
+const formType = "application/x-www-form-urlencoded"
+
+func isForm(contentType string) bool {
+	if contentType == formType {
+		return true
+	}
+	t, _, err := mime.ParseMediaType(contentType)
+	return err == nil && t == formType
+}
+
 // form decodes an urlencoded body: no name twice, UTF-8, no NUL.
 func form(contentType string, body []byte) (url.Values, error) {
-	if t, _, err := mime.ParseMediaType(contentType); err != nil || t != "application/x-www-form-urlencoded" {
+	if !isForm(contentType) {
 		return nil, fmt.Errorf("the content type %q is not a form's", contentType)
 	}
 	values, err := url.ParseQuery(string(body))
@@ -157,13 +169,54 @@ func form(contentType string, body []byte) (url.Values, error) {
 
 func wellFormed(s string) bool { return utf8.ValidString(s) && !strings.Contains(s, "\x00") }
 
-// decode decodes JSON that is text throughout and not absurdly deep.
+// payload is the JSON of an interaction, which is the only field of its form. As Slack
+// sends it, it is decoded without the copies that a form of many fields needs.
+func payload(contentType string, body []byte) ([]byte, error) {
+	if escaped, ok := bytes.CutPrefix(body, []byte("payload=")); ok && isForm(contentType) && !bytes.ContainsAny(escaped, "&;") {
+		return unescape(escaped)
+	}
+	v, err := form(contentType, body)
+	return []byte(v.Get("payload")), err
+}
+
+// unescape decodes one value of a form.
+func unescape(escaped []byte) ([]byte, error) {
+	text := make([]byte, 0, max(0, len(escaped)-2*bytes.Count(escaped, []byte("%"))))
+	for i := 0; i < len(escaped); i++ {
+		c := escaped[i]
+		switch c {
+		case '+':
+			c = ' '
+		case '%':
+			var b [1]byte
+			if i+2 >= len(escaped) {
+				return nil, errors.New("the form cannot be decoded")
+			}
+			if _, err := hex.Decode(b[:], escaped[i+1:i+3]); err != nil {
+				return nil, errors.New("the form cannot be decoded")
+			}
+			c, i = b[0], i+2
+		}
+		if c == 0 {
+			return nil, errors.New("a form field is not text")
+		}
+		text = append(text, c)
+	}
+	return text, nil
+}
+
+// decode decodes JSON that is text throughout and not absurdly deep. A message in it, which
+// is longer than all the rest and of which nothing is used, is left out.
 func decode(data []byte, into any) error {
 	if !utf8.Valid(data) {
 		return errors.New("the JSON is not UTF-8")
 	}
-	if err := walk(data); err != nil {
+	from, to, err := walk(data)
+	if err != nil {
 		return err
+	}
+	if to > from {
+		data = slices.Concat(data[:from], []byte("null"), data[to:])
 	}
 	if err := json.Unmarshal(data, into); err != nil {
 		return errors.New("the JSON is not what Slack sends")
@@ -172,28 +225,45 @@ func decode(data []byte, into any) error {
 }
 
 // walk looks at JSON before it is decoded, in one pass and without a copy: how deep it
-// is, and whether a string would hold a NUL. Whether it is JSON at all, decoding tells.
-func walk(data []byte) error {
-	depth, within := 0, false
+// is, whether a string would hold a NUL, and from where to where the value of the first member
+// "message" of the outermost object goes (0, 0: there is none). Whether it is JSON at all,
+// decoding tells.
+func walk(data []byte) (from, to int, err error) {
+	depth, named := 0, 0 // named: where the name "message" has just ended
 	for i := 0; i < len(data); i++ {
-		switch c := data[i]; {
-		case within && c == '\\':
-			if bytes.HasPrefix(data[i+1:], []byte("u0000")) {
-				return errors.New("a JSON string is not text")
+		switch data[i] {
+		case '"':
+			begun := i
+			for i++; i < len(data) && data[i] != '"'; i++ {
+				if data[i] != '\\' {
+					continue
+				}
+				if i++; bytes.HasPrefix(data[min(i, len(data)):], []byte("u0000")) { // what is escaped ends no string
+					return 0, 0, errors.New("a JSON string is not text")
+				}
 			}
-			i++ // what is escaped ends no string
-		case c == '"':
-			within = !within
-		case within:
-		case c == '{' || c == '[':
+			if depth == 1 && from == 0 && string(data[begun:min(i+1, len(data))]) == `"message"` {
+				named = i + 1
+			}
+		case '{', '[':
 			if depth++; depth > maxDepth {
-				return errors.New("the JSON is too deep")
+				return 0, 0, errors.New("the JSON is too deep")
 			}
-		case c == '}' || c == ']':
-			depth--
+		case '}', ']':
+			if depth--; depth == 0 && from > 0 && to == 0 {
+				to = i
+			}
+		case ':':
+			if depth == 1 && named > 0 && from == 0 && len(bytes.TrimSpace(data[named:i])) == 0 {
+				from = i + 1
+			}
+		case ',':
+			if depth == 1 && from > 0 && to == 0 {
+				to = i
+			}
 		}
 	}
-	return nil
+	return from, to, nil
 }
 
 // parseCommand decodes the body of /slack/commands.
@@ -219,12 +289,12 @@ func parseCommand(contentType string, body []byte) (command, error) {
 
 // parseInteraction decodes the body of /slack/interactions and /slack/options.
 func parseInteraction(contentType string, body []byte) (interaction, error) {
-	v, err := form(contentType, body)
+	data, err := payload(contentType, body)
 	if err != nil {
 		return interaction{}, err
 	}
 	var in interaction
-	if err := decode([]byte(v.Get("payload")), &in); err != nil {
+	if err := decode(data, &in); err != nil {
 		return interaction{}, err
 	}
 	switch in.Type {

@@ -2,6 +2,7 @@ package slack
 
 import (
 	"encoding/json"
+	"errors"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -128,6 +129,87 @@ func samples(f *testing.F) {
 		body, _ := sample(f, file)
 		f.Add(body)
 	}
+}
+
+// TestTheMessageIsLeftOut: what is read of a delivery does not depend on whether its message
+// is looked at.
+func TestTheMessageIsLeftOut(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join(payloads, "boltpy-*.json"))
+	if err != nil || len(files) == 0 {
+		t.Fatal(files, err)
+	}
+	var all [][]byte
+	for _, file := range files {
+		raw, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, raw)
+	}
+	left := 0
+	const rest = `"type":"block_actions","value":"message","trigger_id":"1"`
+	for _, s := range []string{
+		`{"message":{"text":"\"}],{\\","blocks":[{"a":[1,2]}]},` + rest + `}`,
+		`{` + rest + `,"message" : [{"message":{"value":"no"}},"]"]}`,
+		`{"message":"a, b}",` + rest + `,"message":{"value":"no"}}`,
+		`{` + rest + `,"view":{"private_metadata":"message","id":"V"},"message":7}`,
+		`{` + rest + `,"m\u0065ssage":{"value":"no"}}`,
+		`[{"message":{"value":"no"}}]`,
+	} {
+		all = append(all, []byte(s))
+	}
+	for _, raw := range all {
+		from, to, err := walk(raw)
+		if err != nil {
+			t.Fatalf("%s: %v", raw, err)
+		}
+		if to > from {
+			left++
+		}
+		var got, want interaction
+		if a, b := decode(raw, &got) == nil, json.Unmarshal(raw, &want) == nil; a != b {
+			t.Errorf("decoded: %t, as a whole: %t: %s", a, b, raw)
+		}
+		if d := cmp.Diff(want, got); d != "" {
+			t.Errorf("%s\n%s", raw, d)
+		}
+	}
+	if left != 4 {
+		t.Errorf("%d payloads were shortened, want 4", left)
+	}
+}
+
+// An unfinished payload is refused, wherever it ends.
+func TestUnfinishedPayload(t *testing.T) {
+	whole := []byte(`{"type":"block_actions","user":{"id":"U1","team_id":"T1"},"message":{"text":"\u00e4 \"b\"","blocks":[{}]},"container":{"message_ts":"1.2","channel_id":"C1"},"actions":[{"type":"button","action_id":"approve"}]}`)
+	if _, err := parseInteraction(formType, []byte("payload="+url.QueryEscape(string(whole)))); err != nil {
+		t.Fatal(err)
+	}
+	for n := range whole {
+		if in, err := parseInteraction(formType, []byte("payload="+url.QueryEscape(string(whole[:n])))); err == nil {
+			t.Errorf("taken: %s: %+v", whole[:n], in)
+		}
+	}
+}
+
+// FuzzUnescape: a payload is decoded as Go's own decoder of forms does it.
+func FuzzUnescape(f *testing.F) {
+	for _, s := range []string{"", "a+b", "%7B%22a%22%3a1%7d", "%", "%2", "%zz", "%00", "a%2", "ä"} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, escaped []byte) {
+		if strings.ContainsAny(string(escaped), "&;") {
+			return
+		}
+		got, err := payload(formType, append([]byte("payload="), escaped...))
+		want, other := url.QueryUnescape(string(escaped))
+		if strings.Contains(want, "\x00") {
+			other = errors.New("not text")
+		}
+		if (err == nil) != (other == nil) || err == nil && string(got) != want {
+			t.Errorf("%q, %v; by net/url %q, %v", got, err, want, other)
+		}
+	})
 }
 
 // text fails for a string that no later step could carry.

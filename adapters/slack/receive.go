@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"runtime/debug"
+	"strconv"
 	"time"
 
 	"github.com/belaybot/belay/bot"
@@ -252,22 +253,25 @@ func (a *Adapter) own(o origin) bool {
 	return a.serves(o.team, o.enterprise) && (o.userTeam == "" || o.userTeam == o.team || a.serves(o.userTeam, o.enterprise))
 }
 
-// acknowledge answers Slack, so that what follows starts after Slack has it.
+// acknowledge answers Slack, so that what follows starts after Slack has it. The answer says
+// how long it is: otherwise it would be sent in chunks, the last of which is one more packet.
 func (a *Adapter) acknowledge(w http.ResponseWriter, body any) {
+	var b []byte
 	if body != nil {
-		b, err := json.Marshal(body)
-		if err != nil { // only our own types are written
+		var err error
+		if b, err = json.Marshal(body); err != nil { // only our own types are written
 			a.opts.Log.Error("an acknowledgement could not be written", "error", err)
 			http.Error(w, "internal error", http.StatusInternalServerError)
 			return
 		}
 		w.Header().Set("Content-Type", "application/json; charset=utf-8")
-		w.WriteHeader(http.StatusOK)
+	}
+	w.Header().Set("Content-Length", strconv.Itoa(len(b)))
+	w.WriteHeader(http.StatusOK)
+	if len(b) > 0 {
 		if _, err := w.Write(b); err != nil {
 			a.opts.Log.Warn("Slack hung up before it was acknowledged", "error", err)
 		}
-	} else {
-		w.WriteHeader(http.StatusOK)
 	}
 	if err := http.NewResponseController(w).Flush(); err != nil {
 		a.opts.Log.Debug("an acknowledgement could not be flushed", "error", err)

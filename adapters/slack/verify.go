@@ -119,41 +119,50 @@ func verify(secrets []string, h http.Header, body []byte, now time.Time) (signat
 	return found, ok
 }
 
-// replays remembers the signatures of the last ten minutes. It is a first guard
-// within one process; the lasting one is bot's, which all processes have in common.
+// replays remembers the signatures of the last ten minutes, or as many of the last as it has
+// room for. It is a first guard within one process; the lasting one is bot's, which all
+// processes have in common. Signatures are forgotten a generation at a time, and are kept
+// without times or pointers: in a rush there are many, and the garbage collector looks at none.
 type replays struct {
-	mu    sync.Mutex
-	seen  map[signature]time.Time
-	order []signature // oldest first
+	mu           sync.Mutex
+	newer, older map[imprint]struct{}
+	began        time.Time // of newer
 }
 
-func newReplays() *replays { return &replays{seen: make(map[signature]time.Time)} }
+// imprint is enough of a signature to tell it from every other.
+type imprint [sha256.Size / 2]byte
+
+func imprintOf(s signature) imprint { return imprint(s[:len(imprint{})]) }
+
+func newReplays() *replays {
+	return &replays{newer: map[imprint]struct{}{}}
+}
 
 // first notes sig and tells whether it is new.
 func (r *replays) first(sig signature, now time.Time) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for len(r.order) > 0 && (len(r.order) >= maxSeen || now.Sub(r.seen[r.order[0]]) > keepSeen) {
-		delete(r.seen, r.order[0])
-		r.order = r.order[1:]
+	if now.Sub(r.began) > keepSeen || len(r.newer) >= maxSeen/2 {
+		r.older, r.newer, r.began = r.newer, map[imprint]struct{}{}, now
 	}
-	if _, again := r.seen[sig]; again {
+	m := imprintOf(sig)
+	if r.has(m) {
 		return false
 	}
-	r.seen[sig] = now
-	r.order = append(r.order, sig)
+	r.newer[m] = struct{}{}
 	return true
+}
+
+func (r *replays) has(m imprint) bool {
+	_, newer := r.newer[m]
+	_, older := r.older[m]
+	return newer || older
 }
 
 // forget takes sig back, because nothing was done for it.
 func (r *replays) forget(sig signature) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	delete(r.seen, sig)
-	for i := len(r.order) - 1; i >= 0; i-- {
-		if r.order[i] == sig {
-			r.order = append(r.order[:i], r.order[i+1:]...)
-			return
-		}
-	}
+	delete(r.newer, imprintOf(sig))
+	delete(r.older, imprintOf(sig))
 }

@@ -6,7 +6,9 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -70,8 +72,6 @@ func bare(t *testing.T, h bot.Handler) *Adapter {
 	}
 	return a
 }
-
-const formType = "application/x-www-form-urlencoded"
 
 // deliver sends a signed body.
 func deliver(a *Adapter, path, contentType string, body []byte) *httptest.ResponseRecorder {
@@ -255,21 +255,62 @@ func TestReplays(t *testing.T) {
 	if !r.first(sig(1), now) || r.first(sig(1), now) || r.first(sig(1), now.Add(keepSeen)) {
 		t.Error("the same signature is new within ten minutes")
 	}
-	if !r.first(sig(1), now.Add(keepSeen+time.Second)) {
-		t.Error("a signature is never forgotten")
+	later := now.Add(keepSeen + time.Second)
+	if !r.first(sig(2), later) || r.first(sig(1), later) {
+		t.Error("a signature is forgotten before another generation has passed")
 	}
 	r.forget(sig(1))
-	if !r.first(sig(1), now.Add(keepSeen+time.Second)) {
-		t.Error("a signature that was taken back is not new")
+	if !r.first(sig(1), later) || r.first(sig(1), later) {
+		t.Error("a signature that was taken back is not new, once")
+	}
+	now = later.Add(keepSeen + time.Second)
+	if !r.first(sig(3), now) || r.first(sig(2), now) {
+		t.Error("the generation before is forgotten too early")
+	}
+	if now = now.Add(keepSeen + time.Second); !r.first(sig(2), now) {
+		t.Error("a signature is never forgotten")
 	}
 	for i := range 2 * maxSeen {
-		r.first(sig(i), now.Add(keepSeen+time.Second))
+		r.first(sig(i), now)
 	}
-	if len(r.seen) > maxSeen || len(r.order) > maxSeen {
-		t.Errorf("%d signatures are kept, want %d at the most", len(r.seen), maxSeen)
+	if kept := len(r.newer) + len(r.older); kept > maxSeen {
+		t.Errorf("%d signatures are kept, want %d at the most", kept, maxSeen)
 	}
-	if r.first(sig(2*maxSeen-1), now.Add(keepSeen+time.Second)) {
-		t.Error("the newest signature was dropped")
+	if r.first(sig(2*maxSeen-1), now) || r.first(sig(2*maxSeen-maxSeen/2), now) {
+		t.Error("one of the newest signatures was dropped")
+	}
+}
+
+// An acknowledgement says how long it is, so that it is one packet and not two.
+func TestAnAcknowledgementIsNotChunked(t *testing.T) {
+	h := &heard{}
+	server := httptest.NewServer(bare(t, h).Routes())
+	defer server.Close()
+	for want, answer := range map[string]func(bot.Inbound) (bot.Reply, bot.Later){
+		"": nil,
+		"Done": func(bot.Inbound) (bot.Reply, bot.Later) {
+			return bot.Reply{Card: &bot.Card{Title: "Done"}}, nil
+		},
+	} {
+		h.answer = answer
+		body := commandBody(want)
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL+"/slack/commands", bytes.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header = signedAt(time.Now(), testSecret, body)
+		r.Header.Set("Content-Type", formType)
+		resp, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(resp.Body)
+		if err := errors.Join(err, resp.Body.Close()); err != nil {
+			t.Fatal(err)
+		}
+		if len(resp.TransferEncoding) > 0 || resp.ContentLength != int64(len(text)) || !strings.Contains(string(text), want) || want == "" && len(text) > 0 {
+			t.Errorf("encoded %v, of %d bytes: %q", resp.TransferEncoding, resp.ContentLength, text)
+		}
 	}
 }
 

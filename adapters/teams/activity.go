@@ -47,40 +47,33 @@ var wireMembers = []string{
 	"membersAdded", "membersRemoved", "channelData", "action", "replyToId", "name",
 }
 
-// extras are what the library's types drop.
-type extras struct {
-	Entities  []json.RawMessage `json:"entities"`
-	Recipient struct {
-		IsTargeted bool `json:"isTargeted"`
-	} `json:"recipient"`
-	Value          json.RawMessage `json:"value"`
-	LocalTimezone  json.RawMessage `json:"localTimezone"`  // IANA, such as Europe/London
-	LocalTimestamp json.RawMessage `json:"localTimestamp"` // ISO 8601 with the offset
-}
-
 var errShape = errors.New("not an activity")
 
 // decode reads an activity's bytes: what the library does not know into a
 // delivery, the rest normalised for the library's parser. It never fails on a
 // member that Belay does not read.
 func decode(body []byte) (delivery, []byte, error) {
-	var members map[string]json.RawMessage
-	var more extras
-	if !utf8.Valid(body) || json.Unmarshal(body, &members) != nil || members == nil {
+	all, ok := membersOf(body)
+	if !ok {
 		return delivery{}, nil, errShape
 	}
-	if err := json.Unmarshal(body, &more); err != nil {
+	var recipient struct {
+		IsTargeted bool `json:"isTargeted"`
+	}
+	var entities []json.RawMessage
+	if lenient(all["recipient"], &recipient) != nil || lenient(all["entities"], &entities) != nil {
 		return delivery{}, nil, errShape
 	}
-	d := delivery{targeted: more.Recipient.IsTargeted, value: more.Value}
+	d := delivery{targeted: recipient.IsTargeted, value: all["value"]}
 	if bytes.Equal(d.value, []byte("null")) {
 		d.value = nil
 	}
-	d.zone = zoneOf(more.LocalTimezone, more.LocalTimestamp)
-	if d.zone != utc || string(more.LocalTimezone) == `"UTC"` {
+	zone := all["localTimezone"] // IANA, such as Europe/London
+	d.zone = zoneOf(zone, all["localTimestamp"])
+	if d.zone != utc || string(zone) == `"UTC"` {
 		d.told = d.zone
 	}
-	for _, raw := range more.Entities {
+	for _, raw := range entities {
 		var e struct {
 			Type      string              `json:"type"`
 			Text      string              `json:"text"`
@@ -90,17 +83,78 @@ func decode(body []byte) (delivery, []byte, error) {
 			d.mentions = append(d.mentions, mention{e.Mentioned.ID, e.Text})
 		}
 	}
-	kept := make(map[string]json.RawMessage, len(wireMembers))
+	normalised := make([]byte, 0, len(body))
 	for _, name := range wireMembers {
-		if raw, ok := members[name]; ok {
-			kept[name] = raw
+		if raw, ok := all[name]; ok {
+			normalised = append(append(append(append(normalised, `,"`...), name...), `":`...), raw...)
 		}
 	}
-	normalised, err := json.Marshal(kept)
-	if err != nil {
-		return delivery{}, nil, errShape
+	if len(normalised) == 0 {
+		return d, []byte("{}"), nil
 	}
-	return d, normalised, nil
+	normalised[0] = '{'
+	return d, append(normalised, '}'), nil
+}
+
+// lenient decodes a member that may be missing.
+func lenient(raw json.RawMessage, into any) error {
+	if raw == nil {
+		return nil
+	}
+	return json.Unmarshal(raw, into)
+}
+
+// membersOf gives the members of a JSON object as they stand in it, of which the last of a name
+// counts; not ok: it is no object, or not text. Nothing is copied and nothing below them decoded, since of most
+// nothing is used.
+func membersOf(body []byte) (all map[string]json.RawMessage, ok bool) {
+	body = bytes.TrimSpace(body)
+	if !utf8.Valid(body) || !json.Valid(body) || body[0] != '{' {
+		return nil, false
+	}
+	all = make(map[string]json.RawMessage, 2*len(wireMembers))
+	depth, from := 0, 0 // from: where the value of name begins; 0: at a name
+	var name []byte
+	for i := 0; i < len(body); i++ {
+		switch c := body[i]; c {
+		case '"':
+			begun := i
+			for i++; body[i] != '"'; i++ {
+				if body[i] == '\\' {
+					i++ // what is escaped ends no string
+				}
+			}
+			if depth == 1 && from == 0 {
+				name = body[begun : i+1]
+			}
+		case '{', '[':
+			depth++
+		case ':':
+			if depth == 1 {
+				from = i + 1
+			}
+		case '}', ']', ',':
+			if c != ',' {
+				depth--
+			}
+			if from > 0 && (depth == 0 || depth == 1 && c == ',') {
+				all[unquoted(name)] = bytes.TrimSpace(body[from:i:i])
+				from = 0
+			}
+		}
+	}
+	return all, true
+}
+
+// unquoted is a string of valid JSON.
+func unquoted(raw []byte) (s string) {
+	if bytes.IndexByte(raw, '\\') < 0 {
+		return string(raw[1 : len(raw)-1])
+	}
+	if json.Unmarshal(raw, &s) != nil {
+		return ""
+	}
+	return s
 }
 
 // parse lets the library parse a body and bind it to the token. The error is

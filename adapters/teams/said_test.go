@@ -1,10 +1,13 @@
 package teams
 
 import (
+	"bytes"
 	"encoding/json"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/infracloudio/msbotbuilder-go/schema"
@@ -184,6 +187,25 @@ func TestNewNamesEveryFault(t *testing.T) {
 			t.Errorf("%s was taken", name)
 		}
 	}
+}
+
+// FuzzMembersOf: the members of an object are those that encoding/json finds.
+func FuzzMembersOf(f *testing.F) {
+	for _, s := range []string{``, `null`, `5`, `"{"`, `[{"a":1}]`, `{}`, ` { } `, `{"a":1}`, `{"a" : [1,{"b":"}"},"]"] , "b":{"a":{"a":"\\\""}},"c":"x\"y\\"}`,
+		`{"a":1,"a":2,"A":3}`, `{"\u0061":"b","":null,"\"":true}`, `{"a":"` + "\xff" + `"}`, `{"a":1}{"b":2}`, `{"a":1,}`} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		var want map[string]json.RawMessage
+		valid := utf8.Valid(body) && json.Unmarshal(body, &want) == nil && want != nil
+		got, ok := membersOf(body)
+		if ok != valid {
+			t.Fatalf("%q is an object: %t, by encoding/json %t", body, ok, valid)
+		}
+		if !maps.EqualFunc(got, want, func(a, b json.RawMessage) bool { return bytes.Equal(a, b) }) {
+			t.Errorf("%q has %q, by encoding/json %q", body, got, want)
+		}
+	})
 }
 
 func FuzzDecode(f *testing.F) {

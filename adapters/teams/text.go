@@ -60,8 +60,10 @@ func line(s string, max int) string {
 // unmarked is line for a place in which the client reads Markdown, such as a choice
 // of several: what would become a link is pulled apart.
 func unmarked(s string, max int) string {
-	return cut(strings.NewReplacer("](", "] (", "<", "< ").Replace(line(s, max)), max)
+	return cut(apart.Replace(line(s, max)), max)
 }
+
+var apart = strings.NewReplacer("](", "] (", "<", "< ")
 
 // shorter is s at two thirds of its length.
 func shorter(s string) string { return cut(s, max(1, utf8.RuneCountInString(s)*2/3)) }

@@ -3,6 +3,7 @@ package teams
 import (
 	"encoding/json"
 	"strings"
+	"sync"
 	"time"
 	_ "time/tzdata" // an image without a shell may have no time zones
 )
@@ -37,12 +38,20 @@ func location(zone string) (*time.Location, bool) {
 	if zone == "" || zone == "Local" || len(zone) > 64 {
 		return time.UTC, false
 	}
+	if l, ok := zones.Load(zone); ok {
+		return l.(*time.Location), true
+	}
 	l, err := time.LoadLocation(zone)
 	if err != nil {
 		return time.UTC, false
 	}
+	zones.Store(zone, l)
 	return l, true
 }
+
+// zones are those that were asked for: Go reads a file for each that it is asked for. There are some
+// six hundred.
+var zones sync.Map // name → *time.Location
 
 // How the inputs of Adaptive Cards write dates and times.
 const (

@@ -127,6 +127,7 @@ func (c *serveCommand) Run(i *invocation) error {
 	}
 	log := slog.New(slog.NewJSONHandler(i.stderr, &slog.HandlerOptions{Level: level}))
 	signal.Ignore(syscall.SIGPIPE) // who reads the standard output may go: that ends a delivery, and not Belay
+	defer beThrifty(i.environ)()
 	a, err := app.Open(cfg, app.Options{Log: log})
 	if err != nil {
 		return err

@@ -64,6 +64,7 @@ type Store struct {
 	drained chan struct{} // closed when the committer has ended
 
 	views   sync.RWMutex // held for reading by every View; see heal
+	values  values       // of the transaction that the committer runs
 	suspect bool         // the head of the file may not be on disk; the committer's own
 
 	// What may fail below; replaced in tests.
@@ -118,6 +119,7 @@ func (s *Store) Close() error {
 type txn struct {
 	tx       *bbolt.Tx
 	writable bool
+	values   *values // of a writable one
 	done     bool
 	writes   int   // how many records it put or deleted
 	fault    error // what bbolt panicked with; the transaction is lost then
@@ -170,7 +172,7 @@ func (t *txn) put(bucket string, key, value []byte) error {
 		if err != nil {
 			return err
 		}
-		return b.Put(key, append([]byte{}, value...)) // bbolt keeps the value until the commit
+		return b.Put(key, t.values.keep(value)) // bbolt keeps it until the commit
 	})
 }
 

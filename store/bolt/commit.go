@@ -21,7 +21,9 @@ type update struct {
 	turn chan *bbolt.Tx
 	ran  chan verdict
 	done chan error // holds one
-	gone bool       // the committer's own: see verdict
+
+	values *values // the committer's
+	gone   bool    // the committer's own: see verdict
 }
 
 // verdict is how one run of a function went.
@@ -33,7 +35,7 @@ type verdict struct {
 
 // Update implements store.Store.
 func (s *Store) Update(ctx context.Context, fn func(store.Tx) error) error {
-	u := &update{ctx: ctx, fn: fn, turn: make(chan *bbolt.Tx), ran: make(chan verdict), done: make(chan error, 1)}
+	u := &update{ctx: ctx, fn: fn, turn: make(chan *bbolt.Tx), ran: make(chan verdict), done: make(chan error, 1), values: &s.values}
 	if err := s.enqueue(u); err != nil {
 		return err
 	}
@@ -96,7 +98,7 @@ func (u *update) run(tx *bbolt.Tx) {
 		u.ran <- verdict{err: err}
 		return
 	}
-	t := &txn{tx: tx, writable: true}
+	t := &txn{tx: tx, writable: true, values: u.values}
 	v := verdict{gone: true}
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
@@ -205,6 +207,7 @@ func (s *Store) begin() (tx *bbolt.Tx, err error) {
 			return nil, fmt.Errorf("store: the disk still fails, nothing was written: %w", err)
 		}
 	}
+	s.values.reset() // the transaction before has ended
 	err = guard(func() (err error) { tx, err = s.db.Begin(true); return err })
 	if err != nil {
 		return nil, fmt.Errorf("store: a transaction could not begin: %w", err)

@@ -41,7 +41,7 @@ func newOutside(reg prometheus.Registerer) outside {
 func (e *egress) measured(service string, r *http.Request) (*http.Response, error) {
 	what := operationOf(service, r)
 	span := trace.SpanFromContext(r.Context())
-	if own := span.SpanContext(); own.IsValid() {
+	if span.SpanContext().IsSampled() { // what is not kept of the act is not kept of its calls
 		_, span = e.tracer.Start(r.Context(), service+" "+what, trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(
 			attribute.String("http.request.method", r.Method), attribute.String("server.address", r.URL.Hostname()), attribute.String("belay.operation", what)))
 		defer span.End()
