@@ -143,6 +143,9 @@ func TestNobodyWithinTheWindow(t *testing.T) {
 		t.Errorf("Microsoft answers at last: got %q %+v %v", heard.State, heard.Trouble, err)
 	}
 	again, err := Apply(r, late.Add(windowSlack), held("PendingApproval"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	if again, err = Apply(again, late.Add(windowSlack+time.Minute), Unobserved{}); err != nil || again.State != PendingApproval {
 		t.Errorf("an answer in between: got %q %v", again.State, err)
 	}

@@ -46,7 +46,8 @@ func (m *menus) sheet(person, form string, change func(*sheet)) {
 	s, ok := m.sheets[key]
 	if !ok {
 		now := m.now()
-		if since := now.Sub(m.swept); since > menuAge/5 || since < 0 || len(m.sheets) >= mostSheets {
+		full := len(m.sheets) >= mostSheets // then in a rush: each form would look through all others
+		if since := now.Sub(m.swept); since > menuAge/5 || since < 0 || full && since > time.Second {
 			m.swept = now
 			maps.DeleteFunc(m.sheets, func(_ string, old *sheet) bool { return now.Sub(old.opened) > menuAge })
 		}

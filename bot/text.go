@@ -21,7 +21,7 @@ func Clean(s string) string {
 		return s
 	}
 	s = strings.ToValidUTF8(s, "\ufffd")
-	s = strings.NewReplacer("\r\n", "\n", "\r", "\n", "\u2028", "\n", "\u2029", "\n", "\u0085", "\n", "\t", " ", "\u00a0", " ").Replace(s)
+	s = spaces.Replace(s)
 	// What is invisible goes first: it may keep apart what belongs together.
 	var seen strings.Builder
 	var before rune
@@ -43,6 +43,9 @@ func Clean(s string) string {
 	}
 	return strings.TrimSpace(b.String())
 }
+
+// spaces are ends of lines and blanks of other kinds.
+var spaces = strings.NewReplacer("\r\n", "\n", "\r", "\n", "\u2028", "\n", "\u2029", "\n", "\u0085", "\n", "\t", " ", "\u00a0", " ")
 
 // lookAlikes are letters that people take for others: of Cyrillic and Greek, and
 // digits. It is no complete list; it is for telling people to look twice.

@@ -41,9 +41,12 @@ func (d *delivery) withoutMention() (string, bool) {
 			text, found = strings.Replace(text, m.text, " ", 1), true
 		}
 	}
-	text = strings.NewReplacer("\u00a0", " ", "&nbsp;", " ", "\x00", "").Replace(text)
+	text = blanks.Replace(text)
 	return strings.TrimSpace(text), found
 }
+
+// blanks are how Teams writes spaces, and what no text may hold.
+var blanks = strings.NewReplacer("\u00a0", " ", "&nbsp;", " ", "\x00", "")
 
 func firstWord(text string) (first, rest string) {
 	if i := strings.IndexFunc(text, unicode.IsSpace); i >= 0 {
