@@ -208,7 +208,7 @@ func driftReply(d Drift) *Card {
 	case d.One.ID == "":
 		return plain(Waiting, "Accepted in part", sayRestStays)
 	}
-	return plain(Waiting, "A second person has to confirm", "By "+personName(d.One)+" it is accepted. The card in the channel has the button for the second one.")
+	return plain(Waiting, "A second person has to confirm", personName(d.One)+" accepted it. The card in the channel has the button for a second person.")
 }
 
 // driftsCard lists what is open.
