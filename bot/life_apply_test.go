@@ -171,7 +171,7 @@ func TestWhichReminder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for hours, want := range map[int]Slot{5: "", 6: "remind/1/bob/slack", 13: "remind/2/bob/slack", 23: "remind/3/bob/slack"} {
+	for hours, want := range map[int]Slot{5: "", 6: "remind/1/bob/slack", 13: "remind/2/bob/slack", 23: "remind/3/bob/slack", 24: ""} { // then nobody can decide any more
 		var got Slot
 		if all := p.reminders(r, r.opened().Add(time.Duration(hours)*time.Hour)); len(all) > 0 {
 			got = all[0].Slot

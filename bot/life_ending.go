@@ -90,9 +90,10 @@ func (p Projection) reminderAt(r Request, n int) time.Time {
 }
 
 // reminders are what approvers read in the thread of their card. Of several that are
-// due only the latest is posted.
+// due only the latest is posted, and none when nobody can decide any more, as after a time
+// in which Belay was away.
 func (p Projection) reminders(r Request, now time.Time) []Want {
-	if _, quiet := p.Quiet.Until(now); quiet || r.State != PendingApproval {
+	if _, quiet := p.Quiet.Until(now); quiet || r.State != PendingApproval || !now.Before(r.opened().Add(Window)) {
 		return nil
 	}
 	last := 0
