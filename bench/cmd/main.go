@@ -107,6 +107,9 @@ func run(ctx context.Context, args []string) (err error) {
 	if err := b.prepare(*note); err != nil {
 		return err
 	}
+	if *full {
+		b.out.flags = "-full "
+	}
 	defer func() { err = errors.Join(err, os.RemoveAll(b.work)) }()
 	for _, p := range chosen {
 		begun := time.Now()

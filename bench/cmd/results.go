@@ -17,6 +17,7 @@ type results struct {
 	file  string
 	run   string // what holds for the whole run: commit, machine
 	note  string
+	flags string // those of the command that change what is measured, each with a space behind it
 	dry   bool
 	now   func() time.Time
 	load  func() string // what else runs on the machine
@@ -101,7 +102,7 @@ func (t table) String() string {
 // write puts a part's tables into the file, in the place of those before, and prints them.
 func (r *results) write(part, words string, tables ...table) error {
 	var text strings.Builder
-	fmt.Fprintf(&text, "`go run ./bench/cmd %s`: %s.\n\n%s\n", part, r.head, words)
+	fmt.Fprintf(&text, "`go run ./bench/cmd %s%s`: %s.\n\n%s\n", r.flags, part, r.head, words)
 	for _, t := range tables {
 		fmt.Fprintf(&text, "\n%s", t)
 	}

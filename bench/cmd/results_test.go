@@ -16,7 +16,7 @@ func TestEachPartHasItsOwnHead(t *testing.T) {
 		t.Fatal(err)
 	}
 	at, load := time.Date(2026, 11, 27, 1, 0, 0, 0, time.UTC), ", load average 1 when it began"
-	r := &results{file: file, run: "commit 1234567", note: "alone", now: func() time.Time { return at }, load: func() string { return load }}
+	r := &results{file: file, run: "commit 1234567", note: "alone", flags: "-full ", now: func() time.Time { return at }, load: func() string { return load }}
 	r.begin()
 	at, load = at.Add(time.Hour), ", load average 9 when it began" // while it is measured
 	r.goal("quick", false, "slow")
@@ -33,8 +33,8 @@ func TestEachPartHasItsOwnHead(t *testing.T) {
 	}
 	a, b, _ := strings.Cut(string(text), "<!-- bench b -->")
 	for part, want := range map[string]string{
-		a: "27 November 2026, 01:00, commit 1234567, load average 1 when it began; **alone**.\n\nA.\n\n- Goal: quick: **missed**, slow.\n",
-		b: "27 November 2026, 02:00, commit 1234567, load average 9 when it began; **alone**.\n\nB.\n",
+		a: "`go run ./bench/cmd -full a`: 27 November 2026, 01:00, commit 1234567, load average 1 when it began; **alone**.\n\nA.\n\n- Goal: quick: **missed**, slow.\n",
+		b: "`go run ./bench/cmd -full b`: 27 November 2026, 02:00, commit 1234567, load average 9 when it began; **alone**.\n\nB.\n",
 	} {
 		if !strings.Contains(part, want) {
 			t.Errorf("%q is not in\n%s", want, part)
