@@ -61,6 +61,7 @@ func (a *Adapter) verified(next func(http.ResponseWriter, *http.Request, deliver
 		}
 		sig, ok := verify(a.opts.SigningSecrets, r.Header, body, a.opts.Now())
 		if !ok {
+			drop(body)
 			a.opts.Log.Warn("refused a delivery that Slack did not sign", "path", r.URL.Path)
 			http.Error(w, "not signed by Slack", http.StatusUnauthorized)
 			return
@@ -74,10 +75,28 @@ func (a *Adapter) verified(next func(http.ResponseWriter, *http.Request, deliver
 func bodyOf(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	var b bytes.Buffer
 	if n := r.ContentLength; n > 0 && n <= maxBody {
+		if n >= longBody {
+			if old, ok := refused.Get().(*[]byte); ok {
+				b = *bytes.NewBuffer((*old)[:0])
+			}
+		}
 		b.Grow(int(n) + bytes.MinRead)
 	}
 	_, err := b.ReadFrom(http.MaxBytesReader(w, r.Body, maxBody))
 	return b.Bytes(), err
+}
+
+// refused are long bodies that Slack did not sign, used again: nobody but verified has seen
+// them, and whoever sends many at once is not to cost memory for each of them.
+var refused sync.Pool // of *[]byte
+
+// longBody is longer than what Slack sends, but for a few.
+const longBody = 64 << 10
+
+func drop(body []byte) {
+	if cap(body) >= longBody {
+		refused.Put(&body)
+	}
 }
 
 // once answers identical bytes that come again with 200, without effect. A search
